@@ -1,0 +1,71 @@
+"""Plays a flow by hand: what it asks for is checked against a script, and answered from it."""
+
+from collections.abc import Mapping, Sequence
+from types import GeneratorType
+from typing import Any, cast, overload
+
+from oauth_rs.errors import Unavailable
+from oauth_rs.flow import Effect, Flow, Run, T
+
+
+@overload
+def play(flow: Flow[T], *script: tuple[Effect, Any]) -> T: ...
+@overload
+def play(flow: T | Flow[T], *script: tuple[Effect, Any]) -> T: ...
+def play(flow: T | Flow[T], *script: tuple[Effect, Any]) -> T:
+    """The result of `flow`, which must ask for the effects of `script` in order; an Unavailable is thrown into it.
+
+    What was decided at once, without a flow, is its own result, and must have asked for nothing.
+    """
+    if not isinstance(flow, GeneratorType):
+        assert not script
+        return cast("T", flow)
+    run: Run[T] = Run(flow)
+    for expected, answer in script:
+        assert run.effect == expected
+        if isinstance(answer, Unavailable):
+            run.throw(answer)
+        else:
+            run.send(answer)
+    assert run.effect is None
+    return run.result
+
+
+class FakeClock:
+    """Time that passes when told to."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class PlainRequest:
+    """A request as the core sees it, made of values."""
+
+    def __init__(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        *,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+        query: bytes = b"",
+        raw_path: bytes | None = None,
+        url_scheme: str = "https",
+        peer: str = "192.0.2.1",
+    ) -> None:
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        self._headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs]
+        self.method = method
+        self.path = path
+        self.raw_path = path.encode() if raw_path is None else raw_path
+        self.query = query
+        self.url_scheme = url_scheme
+        self.peer = peer
+
+    def header(self, name: bytes, /) -> Sequence[bytes]:
+        return [value for key, value in self._headers if key == name]

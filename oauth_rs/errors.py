@@ -1,0 +1,90 @@
+"""What a check can say other than yes (RFC 6750 section 3.1, RFC 9110 section 15).
+
+    OAuthError
+    +-- InvalidRequest        400  invalid_request
+    |   +-- RequestTooLarge   413  invalid_request
+    +-- MissingCredentials    401  (no code: RFC 6750 section 3.1, last paragraph)
+    +-- InvalidToken          401  invalid_token
+    +-- InsufficientScope     403  insufficient_scope
+    +-- Unavailable           503  temporarily_unavailable
+
+A `reason` is stable, snake_case and meant for logs and metrics; docs/errors.md lists them all. A `description` is a
+constant sentence that a client may see. Neither ever holds a token, a claim, a key or a library's message.
+Programming and configuration mistakes are not in this tree: they are `TypeError`, `ValueError` or `RuntimeError`.
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """A request was not let through.
+
+    `scheme` names the scheme whose credentials were refused ("" when none was recognised) and `credential` is a short
+    SHA-256 of them for logs ("" when there were none); whoever knows them fills them in on the way out.
+    """
+
+    status: ClassVar[int]
+    error: ClassVar[str]
+
+    def __init__(self, reason: str, description: str, *, scheme: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.description = description
+        self.scheme = scheme
+        self.credential = ""
+
+
+class InvalidRequest(OAuthError):
+    """The request is malformed or carries more than one set of credentials."""
+
+    status = 400
+    error = "invalid_request"
+
+
+class RequestTooLarge(InvalidRequest):
+    """A body had to be read to find its credentials, and is over the cap."""
+
+    status = 413
+
+
+class MissingCredentials(OAuthError):
+    """The request carries no credentials that a scheme of this server understands."""
+
+    status = 401
+    error = ""
+
+    def __init__(self, reason: str, description: str, *, scope: str = "") -> None:
+        super().__init__(reason, description)
+        self.scope = scope
+
+
+class InvalidToken(OAuthError):
+    """The credentials were understood and are not good."""
+
+    status = 401
+    error = "invalid_token"
+
+
+class InsufficientScope(OAuthError):
+    """The grant is good and does not cover the operation; `scope` lists every scope the operation names."""
+
+    status = 403
+    error = "insufficient_scope"
+
+    def __init__(self, reason: str, description: str, *, scope: str, scheme: str = "") -> None:
+        super().__init__(reason, description, scheme=scheme)
+        self.scope = scope
+
+
+class Unavailable(OAuthError):
+    """Nothing can be decided now, because something the check needs did not answer.
+
+    `retry_after` is in whole seconds, at least 1.
+    """
+
+    status = 503
+    error = "temporarily_unavailable"
+
+    def __init__(self, reason: str, description: str, *, retry_after: float = 1) -> None:
+        super().__init__(reason, description)
+        self.retry_after = max(1, int(-(-retry_after // 1)))

@@ -1,0 +1,105 @@
+"""A check written once as a generator, and the effects it may ask the outside for.
+
+A flow yields effects from a closed set and returns its result or raises `OAuthError`; a shell performs each effect,
+blocking or awaiting, and sends the answer in. The contract:
+
+- a flow holds no lock, file or task across a `yield`, and re-reads shared state after one;
+- shared state is replaced, never edited, and data is assigned before the time stamp that makes it valid;
+- effects are frozen and hashable, so a shell can let equal `Fetch`es share one answer;
+- nothing but `Unavailable` is thrown into a flow;
+- a new kind of effect needs a line in both shells.
+
+Making and finishing a generator costs as much as the rest of a cached check. So what can often be decided at once
+returns `T | Flow[T]`: the answer itself, or the flow that will find it.
+
+Does no input or output itself.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from .errors import Unavailable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an HTTP exchange gave: any status, a body that was under the limit, `content_type` as sent or ""."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """One HTTP exchange. Gives a `Reply`, or raises `Unavailable` in the flow.
+
+    An answer is shared with every equal Fetch asked while it is under way and for `shared` seconds after it came, so
+    that a caller who was about to ask when it arrived does not ask again. `limit` is in bytes.
+    """
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    limit: int = 1 << 18
+    shared: float = 0.0
+
+    def __iter__(self) -> "Generator[Fetch, Reply, Reply]":
+        return (yield self)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """The whole body of the request, kept for the application too. Gives None when it is over `limit` bytes."""
+
+    limit: int
+
+    def __iter__(self) -> "Generator[ReadBody, bytes | None, bytes | None]":
+        return (yield self)
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A flow to run off the path of this request; what becomes of it is its own affair. Gives None at once."""
+
+    start: "Callable[[], Flow[None]]"
+
+    def __iter__(self) -> "Generator[Aside, None, None]":
+        return (yield self)
+
+
+Effect: TypeAlias = Fetch | ReadBody | Aside
+Flow: TypeAlias = Generator[Effect, Any, T]
+
+
+class Run(Generic[T]):
+    """A flow under way: `effect` is what it waits for; None once `result` is set. The first step is taken at once."""
+
+    __slots__ = ("_flow", "effect", "result")
+
+    effect: Effect | None
+    result: T
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self._flow = flow
+        self.send(None)
+
+    def send(self, answer: Reply | bytes | None) -> None:
+        try:
+            self.effect = self._flow.send(answer)
+        except StopIteration as stop:
+            self.effect, self.result = None, stop.value
+
+    def throw(self, error: Unavailable) -> None:
+        try:
+            self.effect = self._flow.throw(error)
+        except StopIteration as stop:
+            self.effect, self.result = None, stop.value
+
+    def close(self) -> None:
+        """Ends a flow that nobody will answer: its caller has gone."""
+        self._flow.close()

@@ -1,0 +1,167 @@
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from oauth_rs.errors import InvalidToken, Unavailable
+from oauth_rs.flow import Aside, Effect, Fetch, Flow, ReadBody, Reply, Run
+
+URL = "https://id.example.com/keys"
+REPLY = Reply(200, b"{}")
+FAILURE = Unavailable("no_answer", "The issuer could not be reached.")
+
+
+def finished() -> Flow[str]:
+    yield from ()
+    return "done"
+
+
+def two_steps() -> Flow[int]:
+    reply = yield from Fetch("GET", URL)
+    body = yield from ReadBody(10)
+    return reply.status + len(body or b"")
+
+
+def forgiving() -> Flow[str]:
+    try:
+        yield from Fetch("GET", URL)
+    except Unavailable as error:
+        return error.reason
+    return ""
+
+
+def persistent() -> Flow[str]:
+    try:
+        yield from Fetch("GET", URL)
+    except Unavailable:
+        yield from ReadBody(1)
+    return "after all"
+
+
+def refusing() -> Flow[str]:
+    yield from Fetch("GET", URL)
+    raise InvalidToken("expired", "The access token has expired.")
+
+
+def nothing() -> Flow[None]:
+    yield from ()
+
+
+def waits_for(run: Run[Any]) -> Effect | None:
+    return run.effect
+
+
+def test_a_flow_that_asks_for_nothing_ends_in_its_first_step() -> None:
+    run = Run(finished())
+    assert run.effect is None
+    assert run.result == "done"
+
+
+def test_each_answer_goes_to_the_effect_that_asked() -> None:
+    run = Run(two_steps())
+    assert waits_for(run) == Fetch("GET", URL)
+    run.send(REPLY)
+    assert waits_for(run) == ReadBody(10)
+    run.send(b"abc")
+    assert run.effect is None
+    assert run.result == 203
+
+
+def test_a_body_over_the_limit_is_none_to_the_flow() -> None:
+    run = Run(two_steps())
+    run.send(REPLY)
+    run.send(None)
+    assert run.result == 200
+
+
+def test_there_is_no_result_before_the_end() -> None:
+    run = Run(two_steps())
+    with pytest.raises(AttributeError):
+        _ = run.result
+
+
+def test_a_flow_may_end_on_a_failure() -> None:
+    run = Run(forgiving())
+    run.throw(FAILURE)
+    assert run.effect is None
+    assert run.result == "no_answer"
+
+
+def test_a_flow_may_go_on_after_a_failure() -> None:
+    run = Run(persistent())
+    run.throw(FAILURE)
+    assert waits_for(run) == ReadBody(1)
+    run.send(b"")
+    assert run.result == "after all"
+
+
+def test_a_failure_the_flow_does_not_expect_comes_back_out() -> None:
+    run = Run(two_steps())
+    with pytest.raises(Unavailable) as raised:
+        run.throw(FAILURE)
+    assert raised.value is FAILURE
+
+
+def test_a_refusal_comes_out_of_the_step_that_made_it() -> None:
+    run = Run(refusing())
+    with pytest.raises(InvalidToken, match="expired"):
+        run.send(REPLY)
+
+
+def test_a_refusal_in_the_first_step_comes_out_of_the_start() -> None:
+    def flow() -> Flow[None]:
+        yield from ()
+        raise InvalidToken("expired", "The access token has expired.")
+
+    with pytest.raises(InvalidToken, match="expired"):
+        Run(flow())
+
+
+def test_closing_ends_the_flow_where_it_waits() -> None:
+    ended: list[str] = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield from Fetch("GET", URL)
+        finally:
+            ended.append("ended")
+
+    run = Run(flow())
+    assert not ended
+    run.close()
+    assert ended == ["ended"]
+
+
+def test_aside_hands_out_what_starts_the_flow_and_gives_none_at_once() -> None:
+    def flow() -> Flow[list[str]]:
+        yield from Aside(nothing)
+        return ["went on"]
+
+    run = Run(flow())
+    assert waits_for(run) == Aside(nothing)
+    run.send(None)
+    assert run.effect is None
+    assert Run(nothing()).effect is None
+
+
+@pytest.mark.parametrize("effect", [Fetch("GET", URL), ReadBody(1), Aside(nothing)], ids=lambda one: type(one).__name__)
+def test_effects_are_frozen_and_hashable(effect: Effect) -> None:
+    assert hash(effect) == hash(effect)
+    with pytest.raises((FrozenInstanceError, TypeError, AttributeError)):
+        effect.limit = 7  # type: ignore[misc, union-attr]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Fetch("POST", URL),
+        Fetch("GET", URL + "2"),
+        Fetch("GET", URL, (("Accept", "application/json"),)),
+        Fetch("GET", URL, body=b"x"),
+        Fetch("GET", URL, limit=1),
+        Fetch("GET", URL, shared=1.0),
+    ],
+)
+def test_only_fetches_that_ask_the_same_are_equal(other: Fetch) -> None:
+    assert Fetch("GET", URL) == Fetch("GET", URL)
+    assert other != Fetch("GET", URL)

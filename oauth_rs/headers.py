@@ -1,0 +1,55 @@
+"""Reading `Authorization` and writing `WWW-Authenticate` (RFC 9110 section 11, RFC 6750 sections 2.1 and 3).
+
+Reads strictly and writes only constants and configuration: nothing from a request is ever echoed.
+Does not decode or check what a token means.
+"""
+
+import re
+from collections.abc import Iterable
+
+from .errors import InvalidRequest
+
+# RFC 6750 section 2.1 `b64token`, the same as RFC 9110 `token68`.
+_B64TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E, so nothing that would need escaping inside the quotes.
+_PLAIN = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*")
+
+
+def split_scheme(value: bytes) -> tuple[bytes, bytes]:
+    """The scheme in lower case and the credentials of an `Authorization` value; 1*SP and nothing else between them."""
+    scheme, _, credentials = value.partition(b" ")
+    return scheme.lower(), credentials.lstrip(b" ")
+
+
+def check_b64token(token: bytes) -> None:
+    """Raises InvalidRequest (`malformed_credentials`) unless `token` is one RFC 6750 b64token."""
+    if _B64TOKEN.fullmatch(token) is None:
+        raise InvalidRequest("malformed_credentials", "The credentials are not well formed.")
+
+
+def challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:
+    """A challenge with the parameters that are not empty, each quoted. Raises ValueError where RFC 6750 forbids one."""
+    if not _TOKEN.fullmatch(scheme):
+        raise ValueError(f"{scheme!r} is not the name of an authentication scheme")
+    quoted = [f'{name}="{quotable(value)}"' for name, value in parameters if value]
+    return f"{scheme} {', '.join(quoted)}" if quoted else scheme
+
+
+def quotable(value: str) -> str:
+    """`value`, when RFC 6750 section 3 allows it between quotes as it is. Raises ValueError otherwise."""
+    if not _PLAIN.fullmatch(value):
+        raise ValueError(f"{value!r} cannot stand in a challenge: printable ASCII without quotes or backslashes only")
+    return value
+
+
+def private_cache_control(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """`headers` of a response that no shared cache may keep, whatever the application said (RFC 9111 section 5.2.2)."""
+    kept, strict = [], False
+    for name, value in headers:
+        if name.lower() != "cache-control":
+            kept.append((name, value))
+        elif {"private", "no-store"} & {one.strip().lower() for one in value.split(",")}:
+            kept.append((name, value))
+            strict = True
+    return kept if strict else [*kept, ("Cache-Control", "private")]

@@ -1,0 +1,110 @@
+import pytest
+
+from oauth_rs.errors import InvalidRequest
+from oauth_rs.headers import challenge, check_b64token, private_cache_control, quotable, split_scheme
+
+Headers = list[tuple[str, str]]
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "credentials"),
+    [
+        (b"Bearer abc", b"bearer", b"abc"),
+        (b"bEaReR abc", b"bearer", b"abc"),
+        (b"Bearer   abc", b"bearer", b"abc"),
+        (b"Bearer", b"bearer", b""),
+        (b"Bearer ", b"bearer", b""),
+        (b"", b"", b""),
+        (b" Bearer abc", b"", b"Bearer abc"),
+        (b"Bearer\tabc", b"bearer\tabc", b""),
+        (b"Bearer \tabc", b"bearer", b"\tabc"),
+        (b"Bearer\x0babc", b"bearer\x0babc", b""),
+        (b"Bearer\xa0abc", b"bearer\xa0abc", b""),
+        (b"Bearer,abc", b"bearer,abc", b""),
+        (b"Bearer abc def", b"bearer", b"abc def"),
+        (b"Bearer abc ", b"bearer", b"abc "),
+    ],
+)
+def test_only_spaces_part_the_scheme_from_its_credentials(value: bytes, scheme: bytes, credentials: bytes) -> None:
+    assert split_scheme(value) == (scheme, credentials)
+
+
+@pytest.mark.parametrize("token", [b"a", b"abc.def.ghi", b"A-Z_~+/=", b"mF_9.B5f-4.1JqM", b"a=="])
+def test_every_b64token_is_taken(token: bytes) -> None:
+    check_b64token(token)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(b"", b"=", b"==a", b"a=b", b"a b", b" a", b"a ", b"\ta", b"a\t", b"a\n", b"\na", b"a\r\n", b"a\x00", b"a,b"),
+        *(b'"a"', b"a;b", b"a%20b", b"a&b", b"\xc3\xa9", b"a\xff", b"a:b", b"{a}", b"a\\b"),
+    ],
+)
+def test_what_is_not_a_b64token_is_refused(token: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="malformed_credentials") as raised:
+        check_b64token(token)
+    assert raised.value.description == "The credentials are not well formed."
+
+
+def test_a_challenge_quotes_the_parameters_that_are_set() -> None:
+    parameters = [("realm", ""), ("error", "invalid_token"), ("scope", "a b"), ("error_uri", "")]
+    assert challenge("Bearer", parameters) == 'Bearer error="invalid_token", scope="a b"'
+
+
+def test_a_challenge_without_parameters_is_the_bare_scheme() -> None:
+    assert challenge("Bearer", []) == "Bearer"
+    assert challenge("DPoP", [("realm", ""), ("error", "")]) == "DPoP"
+
+
+@pytest.mark.parametrize("scheme", ["", "Be arer", "Bearer,", "Bearer\r\n", 'B"', "B\u00e9arer", "B/1"])
+def test_a_challenge_has_the_name_of_a_scheme(scheme: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of an authentication scheme"):
+        challenge(scheme, [])
+
+
+FORBIDDEN = ['say "hi"', "back\\slash", "line\nbreak", "\r\nSet-Cookie: a=b", "tab\t", "nul\x00", "\x7f", "caf\u00e9"]
+
+
+@pytest.mark.parametrize("value", FORBIDDEN)
+def test_a_challenge_refuses_what_would_end_its_quotes(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot stand in a challenge"):
+        challenge("Bearer", [("realm", value)])
+
+
+@pytest.mark.parametrize("value", FORBIDDEN)
+def test_what_rfc_6750_forbids_is_not_quotable(value: str) -> None:
+    with pytest.raises(ValueError, match="cannot stand in a challenge"):
+        quotable(value)
+
+
+def test_what_rfc_6750_allows_is_quotable_as_it_is() -> None:
+    allowed = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\')
+    assert quotable(allowed) == allowed
+    assert quotable("") == ""
+
+
+TYPE = ("Content-Type", "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("headers", "marked"),
+    [
+        ([], [("Cache-Control", "private")]),
+        ([TYPE], [TYPE, ("Cache-Control", "private")]),
+        ([("cache-control", "public, max-age=600"), TYPE], [TYPE, ("Cache-Control", "private")]),
+        ([("Cache-Control", 'private="set-cookie"')], [("Cache-Control", "private")]),
+        ([("Cache-Control", "x-private, not-no-store")], [("Cache-Control", "private")]),
+        ([("CACHE-CONTROL", "No-Store")], [("CACHE-CONTROL", "No-Store")]),
+        ([("Cache-Control", "max-age=5 , private")], [("Cache-Control", "max-age=5 , private")]),
+        ([("Cache-Control", "public"), ("Cache-Control", "no-store")], [("Cache-Control", "no-store")]),
+        ([("Cache-Control", "no-store"), ("Cache-Control", "public")], [("Cache-Control", "no-store")]),
+    ],
+)
+def test_no_shared_cache_may_keep_a_marked_response(headers: Headers, marked: Headers) -> None:
+    assert private_cache_control(headers) == marked
+
+
+def test_what_is_stricter_than_private_is_kept_beside_it() -> None:
+    headers = [("Cache-Control", "private"), TYPE, ("Cache-Control", "no-store")]
+    assert private_cache_control(headers) == headers

@@ -1,0 +1,210 @@
+from typing import Any
+
+import pytest
+
+from oauth_rs.errors import InvalidRequest
+from oauth_rs.urls import DirectURL, FixedURL, ForwardedURL, secure
+from tests.support.playing import PlainRequest
+
+PROXY, STRANGER = "10.1.2.3", "192.0.2.1"
+BAD_HOSTS = [
+    *("", " ", "a b", "api.example.com/", "api.example.com/x", "api.example.com?x", "api.example.com#x"),
+    *("user@api.example.com", "api.example.com\\x", "api.example.com:", "api.example.com:x", "api.example.com:123456"),
+    *(
+        "api.example.com,evil.example",
+        "[::1",
+        "::1]",
+        "[::g]",
+        "api.example.com\n",
+        "api.example.com\x00",
+        "\u00e9.com",
+    ),
+    *("api.example.com:80:80", "<script>", "a%2fb", "api.example.com;x"),
+]
+
+
+def request(host: str = "api.example.com", *headers: tuple[str, str], **more: Any) -> PlainRequest:
+    return PlainRequest(path="/photos/1", headers=[("Host", host), *headers], **more)
+
+
+def forwarded(host: str = "", proto: str = "") -> list[tuple[str, str]]:
+    return [("X-Forwarded-Host", host), ("X-Forwarded-Proto", proto)]
+
+
+@pytest.mark.parametrize("base", ["https://api.example.com/v1", "https://api.example.com/v1/"])
+def test_a_fixed_url_is_what_was_configured_and_the_raw_path(base: str) -> None:
+    asked = PlainRequest(path="/a b", raw_path=b"/a%20b", headers=[("Host", "evil.example")], query=b"x=1")
+    assert FixedURL(base).of(asked) == "https://api.example.com/v1/a%20b"
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("", "/v1", "api.example.com", "//api.example.com", "https://", "https:///v1", "ftp://api.example.com"),
+        *("https://api.example.com?x=1", "https://api.example.com#x", "https://["),
+    ],
+)
+def test_a_fixed_url_is_absolute_and_bare(base: str) -> None:
+    with pytest.raises(ValueError, match=r"FixedURL takes an absolute URL|Invalid IPv6"):
+        FixedURL(base)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "url"),
+    [
+        ("https", "api.example.com", "https://api.example.com/photos/1"),
+        ("https", "API.Example.COM", "https://api.example.com/photos/1"),
+        ("https", "api.example.com:443", "https://api.example.com/photos/1"),
+        ("https", "api.example.com:80", "https://api.example.com:80/photos/1"),
+        ("http", "api.example.com:80", "http://api.example.com/photos/1"),
+        ("http", "api.example.com:8080", "http://api.example.com:8080/photos/1"),
+        ("wss", "api.example.com:443", "wss://api.example.com/photos/1"),
+        ("ws", "api.example.com", "ws://api.example.com/photos/1"),
+        ("https", "[2001:DB8::1]:443", "https://[2001:db8::1]/photos/1"),
+        ("http", "127.0.0.1:9000", "http://127.0.0.1:9000/photos/1"),
+    ],
+)
+def test_a_direct_url_is_scheme_host_and_raw_path(scheme: str, host: str, url: str) -> None:
+    assert DirectURL().of(request(host, url_scheme=scheme)) == url
+
+
+def test_the_path_is_as_sent_and_never_empty() -> None:
+    assert DirectURL().of(request(raw_path=b"/%2e%2e/a%2Fb/\xff")) == "https://api.example.com/%2e%2e/a%2Fb/\xff"
+    assert DirectURL().of(request(raw_path=b"")) == "https://api.example.com/"
+
+
+@pytest.mark.parametrize("host", BAD_HOSTS)
+@pytest.mark.parametrize("url", [DirectURL(), ForwardedURL(proxies=[PROXY])], ids=["direct", "forwarded"])
+def test_a_malformed_host_is_refused(url: DirectURL | ForwardedURL, host: str) -> None:
+    with pytest.raises(InvalidRequest, match="bad_host"):
+        url.of(request(host))
+
+
+@pytest.mark.parametrize("hosts", [[], ["api.example.com", "evil.example"], ["api.example.com", "api.example.com"]])
+def test_one_host_header_is_demanded(hosts: list[str]) -> None:
+    with pytest.raises(InvalidRequest, match="bad_host"):
+        DirectURL().of(PlainRequest(headers=[("Host", host) for host in hosts]))
+
+
+@pytest.mark.parametrize("scheme", ["", "ftp", "HTTPS", "javascript", "https:"])
+def test_a_scheme_that_is_not_http_is_refused(scheme: str) -> None:
+    with pytest.raises(InvalidRequest, match="bad_host"):
+        DirectURL().of(request(url_scheme=scheme))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "api.example.com.evil.example", "xapi.example.com", "example.com"])
+def test_only_listed_hosts_are_served(host: str) -> None:
+    for url in (DirectURL("API.example.com"), ForwardedURL(proxies=[PROXY], hosts=["API.example.com"])):
+        assert url.of(request("api.example.com:443")) == "https://api.example.com/photos/1"
+        with pytest.raises(InvalidRequest, match="host_not_allowed"):
+            url.of(request(host))
+
+
+def test_a_port_is_part_of_a_listed_host() -> None:
+    url = DirectURL("api.example.com:8443")
+    assert url.of(request("api.example.com:8443"))
+    with pytest.raises(InvalidRequest, match="host_not_allowed"):
+        url.of(request("api.example.com"))
+
+
+@pytest.mark.parametrize("peer", [PROXY, "10.255.0.1", "::ffff:10.1.2.3", "2001:db8::7"])
+def test_a_named_proxy_says_scheme_and_host(peer: str) -> None:
+    url = ForwardedURL(proxies=["10.0.0.0/8", "2001:db8::/32"])
+    asked = request("inner:8000", *forwarded("api.example.com", "https"), url_scheme="http", peer=peer)
+    assert url.of(asked) == "https://api.example.com/photos/1"
+
+
+@pytest.mark.parametrize("peer", [STRANGER, "11.1.2.3", "2001:db9::1", "::ffff:192.0.2.1", "", "unix:", "10.1.2", "x"])
+def test_nobody_else_says_scheme_or_host(peer: str) -> None:
+    url = ForwardedURL(proxies=["10.0.0.0/8", "2001:db8::/32"])
+    asked = request("api.example.com", *forwarded("evil.example", "http"), peer=peer)
+    assert url.of(asked) == "https://api.example.com/photos/1"
+
+
+@pytest.mark.parametrize(
+    ("host", "proto", "url"),
+    [
+        ("evil.example, api.example.com", "http, https", "https://api.example.com/photos/1"),
+        ("evil.example,api.example.com", "http,https", "https://api.example.com/photos/1"),
+        (",api.example.com", ",https", "https://api.example.com/photos/1"),
+        ("", "", "http://inner/photos/1"),
+        ("evil.example,", "https,", "http://inner/photos/1"),
+        ("api.example.com:443", "https", "https://api.example.com/photos/1"),
+    ],
+)
+def test_the_value_the_nearest_proxy_wrote_counts(host: str, proto: str, url: str) -> None:
+    asked = request("inner", *forwarded(host, proto), url_scheme="http", peer=PROXY)
+    assert ForwardedURL(proxies=[PROXY]).of(asked) == url
+
+
+def test_the_last_of_repeated_forwarded_headers_counts() -> None:
+    asked = request("inner", *forwarded("evil.example", "http"), *forwarded("api.example.com", "https"), peer=PROXY)
+    assert ForwardedURL(proxies=[PROXY]).of(asked) == "https://api.example.com/photos/1"
+
+
+def test_a_proxy_that_says_nothing_is_taken_as_direct() -> None:
+    assert ForwardedURL(proxies=[PROXY]).of(request(peer=PROXY)) == "https://api.example.com/photos/1"
+
+
+@pytest.mark.parametrize("host", [host for host in BAD_HOSTS if "," not in host and host.strip() == host != ""])
+def test_a_malformed_forwarded_host_is_refused(host: str) -> None:
+    with pytest.raises(InvalidRequest, match="bad_host"):
+        ForwardedURL(proxies=[PROXY]).of(request("inner", *forwarded(host, "https"), peer=PROXY))
+
+
+@pytest.mark.parametrize("proto", ["ftp", "javascript", "https://evil.example/", "https x"])
+def test_a_malformed_forwarded_scheme_is_refused(proto: str) -> None:
+    with pytest.raises(InvalidRequest, match="bad_host"):
+        ForwardedURL(proxies=[PROXY]).of(request("inner", *forwarded("api.example.com", proto), peer=PROXY))
+
+
+def test_a_forwarded_host_is_held_to_the_list_too() -> None:
+    url = ForwardedURL(proxies=[PROXY], hosts=["api.example.com"])
+    with pytest.raises(InvalidRequest, match="host_not_allowed"):
+        url.of(request("api.example.com", *forwarded("evil.example", "https"), peer=PROXY))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"proxies": ["not an address"]},
+        {"proxies": ["10.0.0.1/8"]},
+        {"proxies": ["10.0.0.0/33"]},
+        {"proxies": "10.0.0.0/8"},
+        {"proxies": [], "hosts": "api.example.com"},
+    ],
+)
+def test_proxies_are_a_list_of_addresses_and_networks(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"does not appear to be|has host bits set|takes lists"):
+        ForwardedURL(**options)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://id.example.com",
+            "https://id.example.com:8443/keys?a=b",
+            "https://[2001:db8::1]/",
+            "https://localhost",
+        ),
+        *("http://localhost:9000/keys", "http://127.0.0.1/", "http://[::1]:80/", "http://LOCALHOST/"),
+    ],
+)
+def test_keys_may_come_over_https_or_from_this_machine(url: str) -> None:
+    assert secure(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://id.example.com/keys", "http://127.0.0.2/", "http://10.0.0.1/", "http://0.0.0.0/", "http://[::]/"),
+        *("http://localhost.evil.example/", "http://localhost@evil.example/", "http://127.0.0.1:80@evil.example/"),
+        *("http://127.0.0.1\\@evil.example/", "http://evil.example#localhost", "http://evil.example/?localhost"),
+        *("file:///etc/passwd", "data:application/json,{}", "ftp://localhost/", "gopher://localhost/", "javascript:1"),
+        *("", "localhost", "//localhost/", "https:", "https://", "https:///keys", "https:id.example.com", "://x"),
+        *("https://[", "https://[::1", "https://id.example.com:x/", "https://id.example.com:99999/", "https://]/"),
+    ],
+)
+def test_keys_come_from_nowhere_else(url: str) -> None:
+    assert not secure(url)

@@ -1,0 +1,89 @@
+"""The signature algorithms of access tokens, each as a function from key to check (RFC 7518 section 3, RFC 8037).
+
+What belongs together stands in one table: a key of a type and curve can do these algorithms and no others. Does not
+read keys (see jwk.py), nor decide which algorithm a token may use.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
+
+Verifier: TypeAlias = Callable[[bytes, bytes], bool]
+"""Takes a message and its signature; True when the signature is good."""
+
+
+def _pkcs1(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
+    return lambda key: _verifier(key.verify, PKCS1v15(), digest)
+
+
+def _pss(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
+    # RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as its output.
+    return lambda key: _verifier(key.verify, PSS(MGF1(digest), digest.digest_size), digest)
+
+
+def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey], Verifier]:
+    """`size` is the length of a coordinate in bytes: the signature is r and s side by side (RFC 7518 section 3.4)."""
+    algorithm = ECDSA(digest)
+
+    def of(key: EllipticCurvePublicKey) -> Verifier:
+        check_der = _verifier(key.verify, algorithm)
+
+        def check(message: bytes, signature: bytes) -> bool:
+            if len(signature) != 2 * size:
+                return False
+            r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+            return check_der(message, encode_dss_signature(r, s))
+
+        return check
+
+    return of
+
+
+def _hmac(name: str) -> Callable[[bytes], Verifier]:
+    return lambda secret: lambda message, signature: hmac.compare_digest(hmac.digest(secret, message, name), signature)
+
+
+def _verifier(verify: Callable[..., None], *arguments: Any) -> Verifier:
+    def check(message: bytes, signature: bytes) -> bool:
+        try:
+            verify(signature, message, *arguments)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def _ed25519(key: Ed25519PublicKey) -> Verifier:
+    return _verifier(key.verify)
+
+
+RSA: Mapping[str, Callable[[Any], Verifier]] = {
+    "RS256": _pkcs1(SHA256()),
+    "RS384": _pkcs1(SHA384()),
+    "RS512": _pkcs1(SHA512()),
+    "PS256": _pss(SHA256()),
+    "PS384": _pss(SHA384()),
+    "PS512": _pss(SHA512()),
+}
+EC: Mapping[str, Mapping[str, Callable[[Any], Verifier]]] = {
+    "secp256r1": {"ES256": _ecdsa(SHA256(), 32)},
+    "secp384r1": {"ES384": _ecdsa(SHA384(), 48)},
+    "secp521r1": {"ES512": _ecdsa(SHA512(), 66)},
+}
+# RFC 9864 names the curve; EdDSA is the older name of the same signature, and either may stand in key or token.
+OKP: Mapping[str, Callable[[Any], Verifier]] = {"Ed25519": _ed25519, "EdDSA": _ed25519}
+HMAC: Mapping[str, Callable[[bytes], Verifier]] = {
+    "HS256": _hmac("sha256"),
+    "HS384": _hmac("sha384"),
+    "HS512": _hmac("sha512"),
+}
+ASYMMETRIC = frozenset((*RSA, *(name for curve in EC.values() for name in curve), *OKP))

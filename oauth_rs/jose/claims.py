@@ -1,0 +1,105 @@
+"""Reading JWT claims by their types (RFC 7519 section 4.1, RFC 9068 section 2.2).
+
+Only for claims whose signature is good: the one exception is `issuer`, which may select a provider or refuse. Each
+function raises `InvalidToken`; none knows which claims a provider demands.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ..errors import InvalidToken
+
+MAX_NUMERIC_DATE = 253_402_300_799  # the end of the year 9999: the last second that datetime can show
+_ABSENT = object()
+_CLIENT_CLAIMS = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, and one widespread provider
+
+
+def text(claims: Mapping[str, Any], name: str) -> str:
+    """The string claim `name`, "" when absent. Reason: `malformed_claim`."""
+    value = claims.get(name, "")
+    if not isinstance(value, str):
+        raise _malformed()
+    return value
+
+
+def client(claims: Mapping[str, Any]) -> str:
+    """The client the token was issued to: `client_id`, else `azp`, else `cid`, else ""."""
+    for name in _CLIENT_CLAIMS:
+        found = text(claims, name)
+        if found:
+            return found
+    return ""
+
+
+def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
+    """The NumericDate claim `name` in whole seconds, rounded down; None when absent. Reason: `malformed_claim`."""
+    value = claims.get(name, _ABSENT)
+    if type(value) is int and -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE:  # not isinstance: True is an int to it
+        return value
+    if value is _ABSENT:
+        return None
+    if type(value) is not float or not -MAX_NUMERIC_DATE <= value <= MAX_NUMERIC_DATE:
+        raise _malformed()
+    return int(value // 1)
+
+
+def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
+    """Returns when `aud`, a string or an array of strings, names one of `accepted`. Reason: `wrong_audience`."""
+    named = claims.get("aud")
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list):
+        raise _malformed()
+    for name in names:
+        if not isinstance(name, str):
+            raise _malformed()
+    if accepted.isdisjoint(names):
+        raise InvalidToken("wrong_audience", "The access token was issued for another audience.")
+
+
+def check_times(claims: Mapping[str, Any], *, now: float, leeway: float) -> int:
+    """`exp` in seconds, when the token is valid now.
+
+    `exp` is demanded; `nbf` and `iat` are held to when present. Reasons: `no_expiry`, `expired`, `not_yet_valid`.
+    """
+    expires = numeric_date(claims, "exp")
+    if expires is None:
+        raise InvalidToken("no_expiry", "The access token does not say when it expires.")
+    if now >= expires + leeway:
+        raise InvalidToken("expired", "The access token has expired.")
+    latest = now + leeway
+    if (numeric_date(claims, "nbf") or 0) > latest or (numeric_date(claims, "iat") or 0) > latest:
+        raise InvalidToken("not_yet_valid", "The access token is not valid yet.")
+    return expires
+
+
+def scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The scopes of `scope`, else of `scp`: a string separated by spaces, or an array. Reason: `malformed_claim`."""
+    value = claims.get("scope")
+    if value is None:
+        value = claims.get("scp", "")
+    if isinstance(value, str):
+        return _split(value)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise _malformed()
+    return frozenset(filter(None, value))
+
+
+def confirmation(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The `cnf` object of a sender-constrained token (RFC 7800), None when absent. Reason: `malformed_claim`."""
+    if "cnf" not in claims:
+        return None
+    value = claims["cnf"]
+    if not isinstance(value, dict):
+        raise _malformed()
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _split(value: str) -> frozenset[str]:
+    # Shared between grants: most tokens of an API carry one of a few scope strings.
+    return frozenset(filter(None, value.split(" ")))
+
+
+def _malformed() -> InvalidToken:
+    return InvalidToken("malformed_claim", "A claim of the access token is not of its type.")

@@ -1,0 +1,63 @@
+"""Reading an issuer's metadata: where its keys are (RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4).
+
+Believes a document only when its `issuer` is the one asked for. Does not cache (keys.py does) and does not read the
+endpoints that only clients need.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from .encoding import json_object
+from .errors import Unavailable
+from .flow import Fetch, Flow
+from .urls import secure
+
+_ACCEPT_JSON = (("Accept", "application/json"),)
+_OK = 200
+_CLIENT_ERRORS = range(400, 500)
+
+
+def metadata_urls(issuer: str) -> tuple[str, ...]:
+    """Where the metadata of `issuer` may be, in the order to ask.
+
+    The RFC 8414 form first, then the OpenID suffix inserted and appended: the same place when there is no path.
+    """
+    parts = urlsplit(issuer)
+    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    forms = (
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}/.well-known/openid-configuration{path}",
+        f"{origin}{path}/.well-known/openid-configuration",
+    )
+    return tuple(dict.fromkeys(forms))
+
+
+def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
+    """The metadata document of `issuer`, an https URL or an http one to this machine.
+
+    Raises Unavailable (`discovery_failed`, `issuer_mismatch`) and what `Fetch` raises.
+    """
+    for url in metadata_urls(issuer):
+        reply = yield from Fetch("GET", url, _ACCEPT_JSON, shared=shared)
+        if reply.status in _CLIENT_ERRORS:
+            continue
+        if reply.status != _OK:
+            break
+        try:
+            document = json_object(reply.body)
+        except ValueError:
+            continue  # many sites answer an unknown path with their front page and 200
+        if document.get("issuer") != issuer:
+            # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
+            raise Unavailable("issuer_mismatch", "The issuer of the access token could not be reached.")
+        return document
+    raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
+
+
+def jwks_uri(document: Mapping[str, Any]) -> str:
+    """Where `document` says the keys are. Raises Unavailable (`discovery_failed`) unless we may fetch from there."""
+    url = document.get("jwks_uri")
+    if not isinstance(url, str) or not secure(url):
+        raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
+    return url

@@ -1,0 +1,159 @@
+import json
+from typing import Any
+
+import pytest
+
+from oauth_rs.errors import Unavailable
+from oauth_rs.flow import Fetch, Reply
+from oauth_rs.metadata import discover, jwks_uri, metadata_urls
+from tests.support.playing import play
+
+ISSUER = "https://id.example.com/tenant"
+DOCUMENT = {"issuer": ISSUER, "jwks_uri": "https://id.example.com/keys"}
+URLS = metadata_urls(ISSUER)
+NOT_FOUND = Reply(404, b"not here")
+
+
+def fetch(url: str) -> Fetch:
+    return Fetch("GET", url, (("Accept", "application/json"),), shared=1.5)
+
+
+def reply(document: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(document).encode(), "application/json")
+
+
+def discovered(*replies: Reply | Unavailable) -> Any:
+    script = [(fetch(url), answer) for url, answer in zip(URLS, replies, strict=False)]
+    return play(discover(ISSUER, shared=1.5), *script)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "urls"),
+    [
+        (
+            "https://id.example.com",
+            (
+                "https://id.example.com/.well-known/oauth-authorization-server",
+                "https://id.example.com/.well-known/openid-configuration",
+            ),
+        ),
+        (
+            "https://id.example.com/",
+            (
+                "https://id.example.com/.well-known/oauth-authorization-server",
+                "https://id.example.com/.well-known/openid-configuration",
+            ),
+        ),
+        (
+            "https://id.example.com:8443/a/b",
+            (
+                "https://id.example.com:8443/.well-known/oauth-authorization-server/a/b",
+                "https://id.example.com:8443/.well-known/openid-configuration/a/b",
+                "https://id.example.com:8443/a/b/.well-known/openid-configuration",
+            ),
+        ),
+    ],
+    ids=["bare", "slash", "path"],
+)
+def test_metadata_is_asked_for_in_the_order_of_the_standards(issuer: str, urls: tuple[str, ...]) -> None:
+    assert metadata_urls(issuer) == urls
+
+
+def test_the_first_place_that_answers_is_believed() -> None:
+    assert discovered(reply(DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 499])
+def test_a_place_that_has_no_metadata_leads_to_the_next(status: int) -> None:
+    assert discovered(Reply(status, b""), Reply(status, json.dumps(DOCUMENT).encode()), reply(DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Welcome</html>", b"", b"[]", b"null", b"{", b'{"issuer":1,"issuer":2}', b"\xff", b"[" * 100_000],
+    ids=lambda body: repr(body[:20]),
+)
+def test_a_page_that_is_no_json_object_leads_to_the_next(body: bytes) -> None:
+    assert discovered(Reply(200, body), reply(DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 500, 502, 503])
+def test_a_redirect_or_a_failing_server_ends_the_search(status: int) -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        discovered(reply(DOCUMENT, status))
+
+
+def test_an_issuer_without_metadata_cannot_be_reached() -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        discovered(NOT_FOUND, NOT_FOUND, NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        *(None, 1, True, [ISSUER], {"issuer": ISSUER}, "", ISSUER + "/", ISSUER.upper(), ISSUER + " "),
+        *(
+            "https://id.example.com",
+            "https://evil.example",
+            "http://id.example.com/tenant",
+            "https://id.example.com/tenan",
+        ),
+    ],
+    ids=repr,
+)
+def test_metadata_of_another_issuer_is_never_believed(claimed: Any) -> None:
+    with pytest.raises(Unavailable, match="issuer_mismatch"):
+        discovered(reply({**DOCUMENT, "issuer": claimed}))
+
+
+def test_metadata_that_names_no_issuer_is_never_believed() -> None:
+    with pytest.raises(Unavailable, match="issuer_mismatch"):
+        discovered(NOT_FOUND, reply({"jwks_uri": DOCUMENT["jwks_uri"]}))
+
+
+def test_a_fetch_that_fails_ends_the_search_with_its_own_reason() -> None:
+    failure = Unavailable("fetch_failed", "The issuer of the access token could not be reached.", retry_after=7)
+    with pytest.raises(Unavailable) as raised:
+        discovered(NOT_FOUND, failure)
+    assert raised.value is failure
+
+
+@pytest.mark.parametrize("url", ["https://id.example.com/keys", "https://keys.example/", "http://127.0.0.1:9000/keys"])
+def test_keys_are_where_the_document_says(url: str) -> None:
+    assert jwks_uri({**DOCUMENT, "jwks_uri": url}) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            None,
+            1,
+            True,
+            [],
+            ["https://id.example.com/keys"],
+            {},
+            "",
+            "/keys",
+            "id.example.com/keys",
+            "https://",
+            "https://[",
+        ),
+        *(
+            "http://id.example.com/keys",
+            "file:///etc/passwd",
+            "data:,{}",
+            "ftp://id.example.com/",
+            "http://169.254.169.254/",
+        ),
+    ],
+    ids=repr,
+)
+def test_keys_are_fetched_over_https_only(url: Any) -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        jwks_uri({**DOCUMENT, "jwks_uri": url})
+
+
+def test_a_document_without_keys_is_of_no_use() -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        jwks_uri({"issuer": ISSUER})

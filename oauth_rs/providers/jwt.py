@@ -1,0 +1,165 @@
+"""Access tokens that are JWTs of one issuer (RFC 9068, RFC 8725).
+
+The order of checks is fixed: syntax, issuer, key, signature, `typ`, required claims, audience, time, `cnf`, scope. The
+claims are believed only after the signature; before it `iss` may select this provider or refuse. Does not ask whether a
+token was revoked: it is good until it expires.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from sys import intern
+from typing import Any, TypeAlias
+
+from ..cache import GenerationalCache
+from ..errors import InvalidToken
+from ..flow import Flow
+from ..jose import claims as claim
+from ..jose.jwk import Key
+from ..jose.jws import CompactJWS, media_type
+from ..keys import KeySource, RemoteKeys
+from ..model import Grant
+from . import PresentedToken
+
+LEEWAY = 60.0  # seconds of clock difference with the issuer
+MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
+CACHE_SIZE = 20_000  # tokens; under 20 MB
+CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
+_Cache: TypeAlias = GenerationalCache[Grant]
+_RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
+
+
+class JWTProvider:
+    """Verifies the JWT access tokens of `issuer`, for resource servers known to it as `audience` (one name or several).
+
+    `keys` come from the issuer's metadata unless given. `algorithms` narrows what the keys allow. `typ` lists the
+    accepted header types (None stands for an absent one) and `required` the claims that must be present beside `iss`,
+    `aud` and `exp`; both default to RFC 9068, and issuers that do not follow it need them stated, as
+    `typ=("at+jwt", "JWT")`. `client_id` is also met by `azp` or `cid`. `scopes` limits what this provider may grant.
+    `leeway` and `cache_seconds` are in seconds; `cache_size` counts tokens, 0 keeps none. `clock` is wall time,
+    `monotonic` never goes back.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        audience: str | Collection[str],
+        keys: KeySource | None = None,
+        algorithms: Collection[str] | None = None,
+        typ: Collection[str | None] = ("at+jwt",),
+        required: Collection[str] = _RFC9068_CLAIMS,
+        scopes: Collection[str] | None = None,
+        leeway: float = LEEWAY,
+        cache_size: int = CACHE_SIZE,
+        cache_seconds: float = CACHE_SECONDS,
+        name: str = "",
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not issuer:
+            raise ValueError("JWTProvider needs the issuer whose tokens it verifies, as their `iss` spells it")
+        for option, value in (("algorithms", algorithms), ("typ", typ), ("required", required), ("scopes", scopes)):
+            if isinstance(value, str):
+                raise TypeError(f"{option} is a list of strings, not one string")
+        self.name = name or issuer
+        self.issuer = issuer
+        self._audience = frozenset((audience,) if isinstance(audience, str) else audience)
+        self._keys = keys or RemoteKeys.of_issuer(issuer, clock=monotonic)
+        self._algorithms = None if algorithms is None else frozenset(algorithms)
+        self._types = frozenset(media_type(one or "") for one in typ)
+        self._required = tuple(required)
+        self._scopes = None if scopes is None else frozenset(scopes)
+        self._leeway = leeway
+        self._cache_size, self._cache_seconds = cache_size, cache_seconds
+        self._clock, self._monotonic = clock, monotonic
+        self._check_options()
+        self._memory = self._forget(None)
+
+    def _check_options(self) -> None:
+        if not self._audience or "" in self._audience:
+            raise ValueError("JWTProvider needs the audience that names this API in a token's `aud`")
+        if self._algorithms is not None and (not self._algorithms or "none" in self._algorithms):
+            raise ValueError("algorithms lists what may sign a token; `none` is never accepted")
+        if not 0 <= self._leeway <= MAX_LEEWAY:
+            raise ValueError(f"leeway is 0 to {MAX_LEEWAY:.0f} seconds")
+        if not 0 <= self._cache_seconds <= CACHE_SECONDS or self._cache_size < 0:
+            raise ValueError(f"cache_seconds is 0 to {CACHE_SECONDS:.0f}, and cache_size is not negative")
+
+    def recall(self, digest: bytes, /) -> Grant | None:
+        """The grant of a token verified within `cache_seconds`, unless it expired or a key has gone since."""
+        now = self._monotonic()
+        basis, cache = self._memory
+        if basis is not self._keys.basis:
+            basis, cache = self._memory = self._forget(self._keys.basis)
+        grant = cache.get(digest, now)
+        return grant if grant is not None and self._clock() < grant.expires_at else None
+
+    def recognises(self, token: PresentedToken, /) -> bool:
+        """True when the unverified `iss` is this issuer, to the letter."""
+        return token.claims is not None and token.claims.get("iss") == self.issuer
+
+    def verify(self, token: PresentedToken, /) -> Grant | Flow[Grant]:
+        """The grant that `token` proves.
+
+        Raises InvalidToken (`algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`, `missing_claim`,
+        `wrong_issuer`, `malformed_claim`, `wrong_audience`, `no_expiry`, `expired`, `not_yet_valid`) and Unavailable
+        (see keys.py).
+        """
+        # The cache is taken before the key is found: should the key go meanwhile, this cache goes with it.
+        cache = self._memory[1]
+        signed, claims = token.jws, token.claims
+        if signed is None or claims is None:
+            raise token.fault or InvalidToken("malformed_token", "The access token is not a well-formed JWT.")
+        header = signed.header
+        if self._algorithms is not None and header.alg not in self._algorithms:
+            raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+        key = self._keys.peek(header.alg, header.kid)
+        if key is None:
+            return self._wait(token.digest, signed, claims, cache)
+        return self._conclude(token.digest, signed, claims, cache, key)
+
+    def warm(self) -> Flow[None]:
+        """Fetches the keys of the issuer."""
+        yield from self._keys.warm()
+
+    def _wait(self, digest: bytes, signed: CompactJWS, claims: Mapping[str, Any], cache: _Cache) -> Flow[Grant]:
+        key = yield from self._keys.find(signed.header.alg, signed.header.kid)
+        return self._conclude(digest, signed, claims, cache, key)
+
+    def _conclude(self, digest: bytes, signed: CompactJWS, claims: Mapping[str, Any], cache: _Cache, key: Key) -> Grant:
+        if not key.verify(signed.header.alg, signed.signing_input, signed.signature):
+            raise InvalidToken("bad_signature", "The signature of the access token is not good.")
+        grant = self._grant(signed, claims)
+        now = self._monotonic()
+        if self._keys.outlast(now + self._cache_seconds):
+            cache.put(digest, grant, now)
+        return grant
+
+    def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:
+        if signed.header.typ not in self._types:
+            raise InvalidToken("wrong_typ", "The token is not an access token.")
+        self._check_required(claims)
+        claim.check_audience(claims, self._audience)
+        expires_at = claim.check_times(claims, now=self._clock(), leeway=self._leeway)
+        scopes = claim.scopes(claims)
+        return Grant(
+            scheme="Bearer",
+            provider=self.name,
+            issuer=self.issuer,
+            subject=claim.text(claims, "sub"),
+            client_id=intern(claim.client(claims)),
+            scopes=scopes if self._scopes is None else scopes & self._scopes,
+            expires_at=expires_at,
+            claims_json=signed.payload,
+            confirmation=claim.confirmation(claims),
+        )
+
+    def _check_required(self, claims: Mapping[str, Any]) -> None:
+        if claims.get("iss") != self.issuer:
+            raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
+        for name in self._required:
+            if claims.get(name) in (None, "") and not (name == "client_id" and claim.client(claims)):
+                raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
+
+    def _forget(self, basis: object) -> tuple[object, _Cache]:
+        return basis, GenerationalCache(size=self._cache_size, seconds=self._cache_seconds)

@@ -1,0 +1,38 @@
+"""How a request carries its proof: a scheme finds its credentials, checks them and writes its own challenge."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from ..flow import Flow
+from ..model import Grant, Request
+
+
+class Scheme(Protocol):
+    """One way to present credentials.
+
+    `authorization_names` are the names in `Authorization`, in lower case, that are this scheme's. `private` is True for
+    a request whose successful answer no shared cache may keep (RFC 6750 section 2.3).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def authorization_names(self) -> Collection[bytes]: ...
+
+    @property
+    def looks_elsewhere(self) -> bool:
+        """True when credentials may also stand outside `Authorization`: only then is `elsewhere` called."""
+
+    def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
+        """The credentials outside `Authorization`, all of them: more than one is refused."""
+
+    def authenticate(self, request: Request, credentials: bytes, /) -> Grant | Flow[Grant]:
+        """The grant that `credentials` prove. Raises OAuthError that names this scheme and traces the credentials."""
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
+        """A `WWW-Authenticate` value of this scheme."""
+
+    def private(self, request: Request, /) -> bool: ...
+
+    def warm(self) -> Flow[None]: ...

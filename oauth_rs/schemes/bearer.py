@@ -1,0 +1,184 @@
+"""Bearer tokens: where a request may carry one, and what it proves (RFC 6750, OAuth 2.1 section 5).
+
+The `Authorization` header is read by default; a header of another name, a form field and the query only where they are
+switched on. A sender-constrained token (`cnf`, RFC 7800) is refused: as a bearer token it comes without its proof.
+Does not know what a token means: providers do.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import unquote_to_bytes
+
+from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
+from ..flow import Flow, ReadBody
+from ..headers import challenge, check_b64token, quotable
+from ..model import Grant, Request
+from ..providers import PresentedToken, Provider
+
+MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
+logger = logging.getLogger("oauth_rs")
+_FORM = b"application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A token in a header: in `Authorization` after the name of a scheme, or alone in a header of another name."""
+
+    name: str
+    scheme: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.name.lower() == "authorization") != bool(self.scheme):
+            raise ValueError('write Header("Authorization", "Bearer"), or Header("Access-Token") without a scheme')
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A token in a field of a form body (RFC 6750 section 2.2). Never read of a GET or HEAD."""
+
+    name: str = "access_token"
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyQuery:
+    """A token in the query (RFC 6750 section 2.3). URLs end up in logs: OAuth 2.1 forbids this, old clients need it."""
+
+    name: str = "access_token"
+
+
+AUTHORIZATION = Header("Authorization", "Bearer")
+
+
+class Bearer:
+    """Checks bearer tokens against `providers`, asked in order, found where `presentation` says.
+
+    `realm` and `resource_metadata` (the URL of RFC 9728) go into every challenge.
+    """
+
+    name = "Bearer"
+
+    def __init__(
+        self,
+        *providers: Provider,
+        presentation: Sequence[Header | FormField | LegacyQuery] = (AUTHORIZATION,),
+        realm: str = "",
+        resource_metadata: str = "",
+    ) -> None:
+        if not providers:
+            raise ValueError("Bearer() trusts nobody: give it at least one provider")
+        if len({provider.name for provider in providers}) < len(providers):
+            raise ValueError("two providers of the same name or issuer: name them apart, or merge them")
+        if not presentation:
+            raise ValueError("presentation lists at least one place where a token may be")
+        self._providers = providers
+        self._realm, self._resource_metadata = quotable(realm), quotable(resource_metadata)
+        headers = [place for place in presentation if isinstance(place, Header)]
+        self.authorization_names: Collection[bytes] = frozenset(
+            one.scheme.lower().encode() for one in headers if one.scheme
+        )
+        self._headers = tuple(one.name.lower().encode() for one in headers if not one.scheme)
+        self._fields = tuple(place.name.encode() for place in presentation if isinstance(place, FormField))
+        self._query = tuple(place.name.encode() for place in presentation if isinstance(place, LegacyQuery))
+        self.looks_elsewhere = bool(self._headers or self._fields or self._query)
+
+    def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
+        """The tokens outside `Authorization`.
+
+        Raises InvalidRequest (`form_not_ascii`) and RequestTooLarge (`form_too_large`).
+        """
+        found = [value for name in self._headers for value in request.header(name)]
+        if self._query:
+            found += _parameters(request.query, self._query)
+        if self._fields and _is_form(request):
+            body = yield from ReadBody(MAX_FORM_BYTES)
+            if body is None:
+                raise RequestTooLarge("form_too_large", "The form is longer than this server reads for a token.")
+            fields = _parameters(body, self._fields)
+            if fields and not body.isascii():
+                raise InvalidRequest("form_not_ascii", "A form that carries an access token is ASCII.")
+            found += fields
+        return found
+
+    def authenticate(self, request: Request, credentials: bytes, /) -> Grant | Flow[Grant]:  # noqa: ARG002 - others need it
+        """The grant that the token `credentials` proves.
+
+        Raises InvalidRequest (`malformed_credentials`), InvalidToken (`unknown_issuer`, `sender_constrained`, those of
+        jose/jws.py and of the provider) and Unavailable.
+        """
+        digest = sha256(credentials).digest()
+        try:
+            for provider in self._providers:
+                grant = provider.recall(digest)
+                if grant is not None:
+                    return _unbound(grant)
+            verdict = self._verify(credentials, digest)
+            return _unbound(verdict) if isinstance(verdict, Grant) else self._wait(verdict, digest)
+        except OAuthError as error:
+            raise self._traced(error, digest)  # noqa: B904 - the same error goes on
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
+        """`Bearer` with realm, scope, error, error_description and resource_metadata, those that are known."""
+        return challenge(
+            "Bearer",
+            (
+                ("realm", self._realm),
+                ("scope", scope),
+                ("error", error),
+                ("error_description", description),
+                ("resource_metadata", self._resource_metadata),
+            ),
+        )
+
+    def private(self, request: Request, /) -> bool:
+        """True when the token is in the query: the answer then belongs to its bearer alone."""
+        return bool(self._query) and bool(_parameters(request.query, self._query))
+
+    def warm(self) -> Flow[None]:
+        """Lets every provider fetch ahead; one that cannot be reached does not keep the others from it."""
+        for provider in self._providers:
+            try:
+                yield from provider.warm()
+            except Unavailable as error:
+                logger.warning("%s could not be reached ahead of the first request: %s", provider.name, error.reason)
+
+    def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
+        token = PresentedToken(credentials, digest)
+        for provider in self._providers:
+            if provider.recognises(token):
+                return provider.verify(token)
+        check_b64token(credentials)  # only now, because what a provider recognised has been read to the last byte
+        raise token.fault or InvalidToken("unknown_issuer", "The access token is from an issuer that is not accepted.")
+
+    def _wait(self, verdict: Flow[Grant], digest: bytes) -> Flow[Grant]:
+        try:
+            return _unbound((yield from verdict))
+        except OAuthError as error:
+            raise self._traced(error, digest)  # noqa: B904 - the same error goes on
+
+    def _traced(self, error: OAuthError, digest: bytes) -> OAuthError:
+        error.scheme = self.name
+        error.credential = digest.hex()[:12]
+        return error
+
+
+def _unbound(grant: Grant) -> Grant:
+    if grant.confirmation is not None:
+        raise InvalidToken("sender_constrained", "The access token is bound to a key that was not proved.")
+    return grant
+
+
+def _is_form(request: Request) -> bool:
+    types = request.header(b"content-type")
+    return (
+        request.method not in {"GET", "HEAD"}
+        and len(types) == 1
+        and types[0].partition(b";")[0].strip().lower() == _FORM
+        and not request.header(b"content-encoding")
+    )
+
+
+def _parameters(encoded: bytes, names: Collection[bytes]) -> list[bytes]:
+    pairs = (pair.partition(b"=") for pair in encoded.replace(b"+", b" ").split(b"&"))
+    return [unquote_to_bytes(value) for name, _, value in pairs if unquote_to_bytes(name) in names]

@@ -1,0 +1,700 @@
+import json
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from oauth_rs import Grant, InvalidToken, JWTProvider, RemoteKeys, StaticKeys, Unavailable, symmetric_key
+from oauth_rs.flow import Fetch, Reply, Run
+from oauth_rs.providers import PresentedToken
+from tests.support.issuing import API, ISSUER, Issuer, encode
+from tests.support.playing import FakeClock, play
+
+JWKS_URL = f"{ISSUER}/jwks"
+FETCH = Fetch("GET", JWKS_URL, (("Accept", "application/jwk-set+json, application/json"),), shared=1.0)
+SECRET = b"0123456789abcdef0123456789abcdef"
+DOWN = Unavailable("fetch_failed", "A server did not answer.")
+
+
+def presented(token: str) -> PresentedToken:
+    return PresentedToken(token.encode(), digest(token))
+
+
+def digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
+def verify(provider: JWTProvider, token: str, *script: tuple[Any, Any]) -> Grant:
+    return play(provider.verify(presented(token)), *script)
+
+
+def reason(provider: JWTProvider, token: str, *script: tuple[Any, Any]) -> str:
+    with pytest.raises(InvalidToken) as caught:
+        verify(provider, token, *script)
+    return caught.value.reason
+
+
+@pytest.fixture
+def provider(issuer: Issuer) -> JWTProvider:
+    return issuer.provider()
+
+
+@pytest.fixture
+def wall() -> FakeClock:
+    return FakeClock(float(int(time.time())))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+Timed = Callable[..., tuple[JWTProvider, str]]
+
+
+@pytest.fixture
+def timed(issuer: Issuer, wall: FakeClock, clock: FakeClock) -> Timed:
+    """A provider on the two clocks, and a token with these claims issued at this moment of `wall`."""
+
+    def make(options: dict[str, Any] | None = None, **claims: Any) -> tuple[JWTProvider, str]:
+        now = int(wall.now)
+        token = issuer.token(**{"iat": now, "exp": now + 600, **claims})
+        return issuer.provider(clock=wall, monotonic=clock, **(options or {})), token
+
+    return make
+
+
+# What a good token proves
+
+
+def test_a_good_token_proves_a_grant(provider: JWTProvider, issuer: Issuer) -> None:
+    claims = issuer.claims()
+    assert verify(provider, issuer.token(**claims)) == Grant(
+        scheme="Bearer",
+        provider=ISSUER,
+        issuer=ISSUER,
+        subject="ada",
+        client_id="app",
+        scopes=frozenset({"photos", "profile"}),
+        expires_at=claims["exp"],
+        claims_json=json.dumps(claims).encode(),
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"])
+def test_every_default_algorithm_is_verified(algorithm: str) -> None:
+    issuer = Issuer(algorithm)
+    assert verify(issuer.provider(), issuer.token()).subject == "ada"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": ["https://other.example", API]},
+        {"scope": ["photos", "profile"]},
+        {"nbf": 0},
+        {"exp": time.time() + 600.5},
+        {"unknown": {"deep": [1, None]}},
+        {"sub": "Zoë"},
+    ],
+    ids=str,
+)
+def test_spellings_that_issuers_use_are_accepted(provider: JWTProvider, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert verify(provider, issuer.token(**claims)).scopes == {"photos", "profile"}
+
+
+def test_any_of_several_audiences_will_do(issuer: Issuer) -> None:
+    provider = issuer.provider(audience={API, "photos-api"})
+    assert verify(provider, issuer.token(aud="photos-api")).subject == "ada"
+
+
+def test_the_name_of_the_provider_may_differ_from_its_issuer(issuer: Issuer) -> None:
+    grant = verify(issuer.provider(name="staff"), issuer.token())
+    assert (grant.provider, grant.issuer) == ("staff", ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ({"scope": "photos admin"}, {"photos"}),
+        ({"scope": "admin"}, set()),
+        ({"scope": ""}, set()),
+        ({"scope": "Photos PHOTOS photos.all"}, set()),
+        ({"scope": ["photos"]}, {"photos"}),
+    ],
+    ids=str,
+)
+def test_a_provider_grants_no_scope_beyond_its_own(issuer: Issuer, claims: dict[str, Any], scopes: set[str]) -> None:
+    provider = issuer.provider(scopes=["photos", "profile"])
+    assert verify(provider, issuer.token(**claims)).scopes == scopes
+
+
+def test_scp_counts_where_scope_is_absent(provider: JWTProvider, issuer: Issuer) -> None:
+    assert verify(provider, issuer.token(drop=["scope"], scp=["photos"])).scopes == {"photos"}
+
+
+def test_the_confirmation_of_a_bound_token_is_handed_on(provider: JWTProvider, issuer: Issuer) -> None:
+    assert verify(provider, issuer.token(cnf={"jkt": "abc"})).confirmation == {"jkt": "abc"}
+
+
+# Whose token it is
+
+
+@pytest.mark.parametrize(
+    "iss",
+    [ISSUER + "/", ISSUER.upper(), "https://id.example.com.evil.example", "", None, [ISSUER], {"a": ISSUER}, 7, True],
+    ids=str,
+)
+def test_a_token_is_recognised_by_its_issuer_to_the_letter(provider: JWTProvider, issuer: Issuer, iss: Any) -> None:
+    token = issuer.token(iss=iss)
+    assert not provider.recognises(presented(token))
+    assert reason(provider, token) == "wrong_issuer"
+
+
+def test_a_token_without_an_issuer_is_not_recognised(provider: JWTProvider, issuer: Issuer) -> None:
+    token = issuer.token(drop=["iss"])
+    assert not provider.recognises(presented(token))
+    assert reason(provider, token) == "wrong_issuer"
+
+
+def test_recognising_proves_nothing(provider: JWTProvider) -> None:
+    forged = Issuer(kid="k9").token()
+    assert provider.recognises(presented(forged))
+    assert reason(provider, forged) == "unknown_key"
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [("opaque", "malformed_token"), ("a.b.c.d.e", "encrypted_token"), ("x" * 20_000, "token_too_long")],
+)
+def test_what_is_no_jwt_is_refused_with_its_fault(provider: JWTProvider, token: str, expected: str) -> None:
+    assert not provider.recognises(presented(token))
+    assert reason(provider, token) == expected
+
+
+def test_a_token_without_claims_and_without_a_fault_is_refused(provider: JWTProvider, issuer: Issuer) -> None:
+    token = presented(issuer.token())
+    token.claims = None
+    with pytest.raises(InvalidToken, match="malformed_token"):
+        play(provider.verify(token))
+
+
+# Algorithms and signatures
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", "HS256", "RS256", "es256", "ES384", "ES256K"])
+def test_the_header_cannot_choose_an_algorithm_the_key_does_not_have(
+    provider: JWTProvider, issuer: Issuer, algorithm: str
+) -> None:
+    assert reason(provider, issuer.token(header={"alg": algorithm})) == "unknown_key"
+
+
+@pytest.mark.parametrize("secret_of", ["pem", "der", "jwk", "x"])
+def test_the_public_key_is_never_an_hmac_secret(provider: JWTProvider, issuer: Issuer, secret_of: str) -> None:
+    public = issuer.private_key.public_key()
+    secret = {
+        "pem": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "der": public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "jwk": json.dumps(issuer.jwk).encode(),
+        "x": issuer.jwk["x"].encode(),
+    }[secret_of]
+    signing_input = encode({"typ": "at+jwt", "alg": "HS256", "kid": "k1"}) + b"." + encode(issuer.claims())
+    mac = jwt.get_algorithm_by_name("HS256").sign(signing_input, secret)
+    assert reason(provider, (signing_input + b"." + encode(mac)).decode()) == "unknown_key"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "HS384", "HS512"])
+def test_no_symmetric_algorithm_is_looked_up_at_the_issuer(issuer: Issuer, algorithm: str) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL))
+    assert reason(provider, issuer.token(header={"alg": algorithm})) == "algorithm_not_allowed"
+
+
+def hs256(secret: bytes, **claims: Any) -> str:
+    return jwt.encode(Issuer().claims(**claims), secret, algorithm="HS256", headers={"typ": "at+jwt", "kid": "h"})
+
+
+def test_hs256_is_accepted_with_a_symmetric_key_given_explicitly(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=StaticKeys(symmetric_key(SECRET, kid="h")))
+    assert verify(provider, hs256(SECRET)).subject == "ada"
+    assert reason(provider, hs256(SECRET[::-1])) == "bad_signature"
+
+
+def test_hs256_is_never_accepted_from_a_key_set(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL))
+    assert reason(provider, hs256(SECRET)) == "algorithm_not_allowed"
+    with pytest.raises(ValueError, match="cannot be used"):
+        StaticKeys.from_jwks({"keys": [issuer.jwk, {"kty": "oct", "k": encode(SECRET).decode(), "kid": "h"}]})
+
+
+def test_algorithms_narrow_what_the_keys_allow() -> None:
+    rsa, ec = Issuer("RS256"), Issuer(kid="k2")
+    keys = StaticKeys.from_jwks({"keys": [rsa.jwk, ec.jwk]})
+    provider = rsa.provider(keys=keys, algorithms=["ES256"])
+    assert verify(provider, ec.token()).subject == "ada"
+    assert reason(provider, rsa.token()) == "algorithm_not_allowed"
+
+
+def test_algorithms_cannot_widen_what_a_key_allows() -> None:
+    issuer = Issuer("RS256")
+    pss = Issuer("PS256")
+    pss.private_key = issuer.private_key
+    assert reason(issuer.provider(algorithms=["RS256", "PS256"]), pss.token()) == "unknown_key"
+
+
+def test_a_narrowed_algorithm_is_refused_before_any_effect(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL), algorithms=["RS256"])
+    assert reason(provider, issuer.token()) == "algorithm_not_allowed"
+
+
+def _flip(text: str) -> str:
+    return ("B" if text[0] == "A" else "A") + text[1:]
+
+
+@pytest.mark.parametrize("part", [1, 2], ids=["payload", "signature"])
+def test_a_changed_part_is_a_bad_signature(provider: JWTProvider, issuer: Issuer, part: int) -> None:
+    parts = issuer.token().split(".")
+    parts[part] = _flip(parts[part]) if part == 2 else encode({**issuer.claims(), "sub": "eve"}).decode()
+    assert reason(provider, ".".join(parts)) == "bad_signature"
+
+
+@pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\0" * 63, b"\xff" * 64, b"x" * 8000], ids=len)
+def test_a_signature_that_is_none_is_bad(provider: JWTProvider, issuer: Issuer, signature: bytes) -> None:
+    stem = issuer.token().rpartition(".")[0]
+    assert reason(provider, f"{stem}.{encode(signature).decode()}") == "bad_signature"
+
+
+FORGER = Issuer()
+FORGER.private_key = Issuer(kid="forger").private_key
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        FORGER.token(exp=1),
+        FORGER.token(exp="never"),
+        FORGER.token(aud="https://other.example"),
+        FORGER.token(nbf=9_999_999_999),
+        FORGER.token(header={"typ": "JWT"}),
+        FORGER.token(drop=["sub", "jti", "exp", "aud"]),
+        FORGER.token(scope={"a": 1}, cnf="x"),
+    ],
+    ids=["expired", "odd exp", "wrong aud", "not yet", "wrong typ", "claims missing", "odd claims"],
+)
+def test_nothing_of_the_claims_is_believed_before_the_signature(provider: JWTProvider, token: str) -> None:
+    assert reason(provider, token) == "bad_signature"
+
+
+def test_a_token_that_names_no_key_is_verified_by_the_only_one(provider: JWTProvider, issuer: Issuer) -> None:
+    assert verify(provider, issuer.token(drop=["kid"])).subject == "ada"
+
+
+def test_a_key_named_in_the_header_is_not_used(provider: JWTProvider, issuer: Issuer) -> None:
+    own = {
+        "jwk": Issuer(kid="forger").jwk,
+        "jku": "https://evil.example/",
+        "x5u": "https://evil.example/",
+        "x5c": ["AA"],
+    }
+    assert reason(provider, FORGER.token(header=own)) == "bad_signature"
+    assert verify(provider, issuer.token(header=own)).subject == "ada"
+
+
+# The type of the token
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"])
+def test_both_spellings_of_an_access_token_are_accepted_in_any_case(
+    provider: JWTProvider, issuer: Issuer, typ: str
+) -> None:
+    assert verify(provider, issuer.token(header={"typ": typ})).subject == "ada"
+
+
+@pytest.mark.parametrize(
+    "typ",
+    [
+        *("JWT", "", "jwt", "logout+jwt", "dpop+jwt", "secevent+jwt", "token-introspection+jwt", "id_token+jwt"),
+        *("at+jwt ", " at+jwt", "at+jwt; x=y", "text/at+jwt", "application/application/at+jwt", "at+jwt\x00", "a"),
+    ],
+)
+def test_other_types_are_not_access_tokens(provider: JWTProvider, issuer: Issuer, typ: str) -> None:
+    assert reason(provider, issuer.token(header={"typ": typ})) == "wrong_typ"
+
+
+def test_an_absent_type_is_not_an_access_token(provider: JWTProvider, issuer: Issuer) -> None:
+    assert reason(provider, issuer.token(drop=["typ"])) == "wrong_typ"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "typ"),
+    [(["at+jwt", "JWT"], "JWT"), (["at+jwt", "JWT"], "application/jwt"), ([None], "")],
+)
+def test_a_relaxation_lets_in_the_types_it_names(issuer: Issuer, accepted: list[str | None], typ: str) -> None:
+    assert verify(issuer.provider(typ=accepted), issuer.token(header={"typ": typ})).subject == "ada"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "typ"),
+    [(["at+jwt", "JWT"], "logout+jwt"), (["JWT"], "at+jwt"), ([None], "JWT"), ([None], "at+jwt"), ([], "at+jwt")],
+)
+def test_a_relaxation_lets_in_no_other_type(issuer: Issuer, accepted: list[str | None], typ: str) -> None:
+    assert reason(issuer.provider(typ=accepted), issuer.token(header={"typ": typ})) == "wrong_typ"
+
+
+def test_an_absent_type_is_let_in_by_name(issuer: Issuer) -> None:
+    assert verify(issuer.provider(typ=["at+jwt", None]), issuer.token(drop=["typ"])).subject == "ada"
+
+
+# Required claims
+
+
+@pytest.mark.parametrize("value", ["absent", "", None])
+@pytest.mark.parametrize("claim", ["sub", "client_id", "iat", "jti"])
+def test_each_claim_of_rfc_9068_is_required(
+    provider: JWTProvider, issuer: Issuer, claim: str, value: str | None
+) -> None:
+    changes: dict[str, Any] = {"drop": [claim]} if value == "absent" else {claim: value}
+    assert reason(provider, issuer.token(**changes)) in {"missing_claim", "malformed_claim"}
+
+
+@pytest.mark.parametrize("stand_in", ["azp", "cid"])
+def test_azp_or_cid_stands_in_for_client_id(provider: JWTProvider, issuer: Issuer, stand_in: str) -> None:
+    changes: dict[str, Any] = {stand_in: "app2"}
+    assert verify(provider, issuer.token(drop=["client_id"], **changes)).client_id == "app2"
+
+
+@pytest.mark.parametrize("claims", [{"azp": ""}, {"cid": ""}, {"azp": "", "cid": ""}, {"appid": "x"}], ids=str)
+def test_an_empty_stand_in_stands_in_for_nothing(provider: JWTProvider, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert reason(provider, issuer.token(drop=["client_id"], **claims)) == "missing_claim"
+
+
+@pytest.mark.parametrize("value", [["app"], 7, None, True, {}], ids=str)
+@pytest.mark.parametrize("claim", ["client_id", "azp", "cid", "sub"])
+def test_a_name_that_is_no_string_is_refused(provider: JWTProvider, issuer: Issuer, claim: str, value: Any) -> None:
+    token = issuer.token(**{"client_id": "", claim: value})
+    assert reason(provider, token) in {"malformed_claim", "missing_claim"}
+
+
+def test_fewer_claims_are_required_only_where_that_is_stated(issuer: Issuer) -> None:
+    token = issuer.token(drop=["sub", "client_id", "jti", "iat"])
+    assert reason(issuer.provider(required=["jti"]), token) == "missing_claim"
+    grant = verify(issuer.provider(required=[]), token)
+    assert (grant.subject, grant.client_id) == ("", "")
+
+
+def test_more_claims_may_be_required(issuer: Issuer) -> None:
+    provider = issuer.provider(required=["tenant"])
+    assert verify(provider, issuer.token(tenant="a")).claims["tenant"] == "a"
+    assert reason(provider, issuer.token()) == "missing_claim"
+
+
+# Audience
+
+
+@pytest.mark.parametrize(
+    ("aud", "expected"),
+    [
+        ("https://other.example", "wrong_audience"),
+        (API + "/", "wrong_audience"),
+        (API.upper(), "wrong_audience"),
+        (API[:-1], "wrong_audience"),
+        ("", "wrong_audience"),
+        ([], "wrong_audience"),
+        (["https://other.example"], "wrong_audience"),
+        (None, "malformed_claim"),
+        (7, "malformed_claim"),
+        ({API: 1}, "malformed_claim"),
+        ([API, 7], "malformed_claim"),
+        ([[API]], "malformed_claim"),
+    ],
+    ids=str,
+)
+def test_a_token_for_another_audience_is_refused(
+    provider: JWTProvider, issuer: Issuer, aud: Any, expected: str
+) -> None:
+    assert reason(provider, issuer.token(aud=aud)) == expected
+
+
+def test_a_token_for_no_audience_is_refused(provider: JWTProvider, issuer: Issuer) -> None:
+    assert reason(provider, issuer.token(drop=["aud"])) == "malformed_claim"
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("claims", "expected"),
+    [
+        ({"exp": -60}, "expired"),
+        ({"exp": -60.5}, "expired"),
+        ({"exp": -59}, ""),
+        ({"nbf": 60}, ""),
+        ({"nbf": 61}, "not_yet_valid"),
+        ({"nbf": 61.5}, "not_yet_valid"),
+        ({"iat": 60}, ""),
+        ({"iat": 61}, "not_yet_valid"),
+    ],
+    ids=str,
+)
+def test_times_are_held_to_the_second_with_a_leeway_of_60(
+    timed: Timed, wall: FakeClock, claims: dict[str, float], expected: str
+) -> None:
+    provider, token = timed(**{name: wall.now + offset for name, offset in claims.items()})
+    if expected:
+        assert reason(provider, token) == expected
+    else:
+        assert verify(provider, token).subject == "ada"
+
+
+def test_a_leeway_of_zero_leaves_none(timed: Timed, wall: FakeClock) -> None:
+    provider, token = timed({"leeway": 0}, exp=int(wall.now) + 1)
+    assert verify(provider, token).subject == "ada"
+    wall.pass_seconds(1)
+    assert reason(provider, token) == "expired"
+
+
+@pytest.mark.parametrize("value", ["1999999999", True, None, [1999999999], {}, 1e300, -1e300, 10**30], ids=str)
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+def test_a_date_that_is_no_finite_number_is_refused(
+    provider: JWTProvider, issuer: Issuer, claim: str, value: Any
+) -> None:
+    assert reason(provider, issuer.token(**{claim: value})) in {"malformed_claim", "missing_claim"}
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+def test_a_date_that_json_does_not_know_is_refused(provider: JWTProvider, issuer: Issuer, number: bytes) -> None:
+    payload = json.dumps(issuer.claims(exp="here")).encode().replace(b'"here"', number)
+    token = issuer.sign({"typ": "at+jwt", "alg": "ES256", "kid": "k1"}, encode(payload))
+    assert reason(provider, token) == "malformed_claims"
+
+
+def test_a_token_without_an_expiry_is_refused(provider: JWTProvider, issuer: Issuer) -> None:
+    assert reason(provider, issuer.token(drop=["exp"])) == "no_expiry"
+
+
+@pytest.mark.parametrize(
+    "claims", [{"scope": 7}, {"scope": {}}, {"scope": ["a", 7]}, {"cnf": "x"}, {"cnf": None}], ids=str
+)
+def test_a_claim_of_the_wrong_type_is_refused(provider: JWTProvider, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert reason(provider, issuer.token(**claims)) == "malformed_claim"
+
+
+# Keys that must be fetched
+
+
+def test_keys_come_from_the_metadata_of_the_issuer_unless_given() -> None:
+    effect = Run(JWTProvider(ISSUER, audience=API).warm()).effect
+    assert isinstance(effect, Fetch)
+    assert effect.url == f"{ISSUER}/.well-known/oauth-authorization-server"
+
+
+def test_a_cold_start_verifies_once_the_keys_are_there(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL))
+    keys = Reply(200, json.dumps(issuer.jwks).encode())
+    assert verify(provider, issuer.token(), (FETCH, keys)).subject == "ada"
+
+
+def test_an_issuer_that_is_down_is_not_the_fault_of_the_token(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL))
+    with pytest.raises(Unavailable, match="fetch_failed"):
+        verify(provider, issuer.token(), (FETCH, DOWN))
+
+
+def test_warming_fetches_the_keys(issuer: Issuer) -> None:
+    provider = issuer.provider(keys=RemoteKeys(JWKS_URL))
+    play(provider.warm(), (FETCH, Reply(200, json.dumps(issuer.jwks).encode())))
+    assert verify(provider, issuer.token()).subject == "ada"
+
+
+# Verdicts that are remembered
+
+
+def test_a_verified_token_is_recalled_as_the_same_grant(provider: JWTProvider, issuer: Issuer) -> None:
+    token = issuer.token()
+    provider.recall(digest(token))
+    grant = verify(provider, token)
+    assert provider.recall(digest(token)) is grant
+
+
+def test_a_refused_token_is_not_remembered(provider: JWTProvider, issuer: Issuer) -> None:
+    token = issuer.token(aud="https://other.example")
+    assert reason(provider, token) == "wrong_audience"
+    assert provider.recall(digest(token)) is None
+
+
+def recalled(provider: JWTProvider, token: str) -> bool:
+    return provider.recall(digest(token)) is not None
+
+
+@pytest.mark.parametrize("exp", [100, 100.9])
+def test_a_verdict_never_outlives_its_token(timed: Timed, wall: FakeClock, exp: float) -> None:
+    provider, token = timed(exp=wall.now + exp)
+    provider.recall(digest(token))
+    verify(provider, token)
+    wall.pass_seconds(99)
+    assert recalled(provider, token)
+    wall.pass_seconds(1)
+    assert not recalled(provider, token)
+
+
+def test_a_verdict_never_outlives_cache_seconds(timed: Timed, clock: FakeClock) -> None:
+    provider, token = timed({"cache_seconds": 10})
+    provider.recall(digest(token))
+    verify(provider, token)
+    clock.pass_seconds(4)
+    assert recalled(provider, token)
+    clock.pass_seconds(6)
+    assert not recalled(provider, token)
+
+
+def test_reading_a_verdict_does_not_prolong_it(timed: Timed, clock: FakeClock) -> None:
+    provider, token = timed({"cache_seconds": 10})
+    provider.recall(digest(token))
+    verify(provider, token)
+    found = []
+    for _ in range(10):
+        clock.pass_seconds(1)
+        found.append(recalled(provider, token))
+    assert found[0]
+    assert not found[-1]
+
+
+def test_a_wall_clock_set_back_does_not_prolong_a_verdict(timed: Timed, wall: FakeClock, clock: FakeClock) -> None:
+    provider, token = timed()
+    provider.recall(digest(token))
+    verify(provider, token)
+    wall.pass_seconds(-86_400)
+    clock.pass_seconds(300)
+    assert not recalled(provider, token)
+
+
+def test_a_wall_clock_set_forward_ends_a_verdict(timed: Timed, wall: FakeClock) -> None:
+    provider, token = timed()
+    provider.recall(digest(token))
+    verify(provider, token)
+    wall.pass_seconds(600)
+    assert not recalled(provider, token)
+
+
+@pytest.mark.parametrize("options", [{"cache_size": 0}, {"cache_seconds": 0}], ids=str)
+def test_nothing_is_remembered_where_the_cache_is_off(timed: Timed, options: dict[str, int]) -> None:
+    provider, token = timed(options)
+    provider.recall(digest(token))
+    verify(provider, token)
+    assert not recalled(provider, token)
+
+
+def test_no_provider_recalls_what_another_verified(issuer: Issuer) -> None:
+    token = issuer.token(aud=[API, "https://b.example"])
+    first, second = issuer.provider(), issuer.provider(audience="https://b.example", scopes=["photos"])
+    for provider in (first, second):
+        provider.recall(digest(token))
+    verify(first, token)
+    assert recalled(first, token)
+    assert not recalled(second, token)
+
+
+class Remote:
+    """A provider whose keys are fetched, with the token of an issuer verified and remembered."""
+
+    def __init__(self, issuer: Issuer, clock: FakeClock) -> None:
+        self.issuer, self.clock = issuer, clock
+        self.keys = RemoteKeys(JWKS_URL, clock=clock)
+        self.provider = issuer.provider(keys=self.keys, monotonic=clock)
+        self.token = issuer.token()
+        self.provider.recall(digest(self.token))
+        verify(self.provider, self.token, (FETCH, self.answer(issuer)))
+
+    def answer(self, *issuers: Issuer) -> Reply:
+        return Reply(200, json.dumps({"keys": [one.jwk for one in issuers]}).encode())
+
+    def rotate_to(self, *issuers: Issuer) -> None:
+        self.clock.pass_seconds(30)
+        verify(self.provider, issuers[0].token(), (FETCH, self.answer(*issuers)))
+
+
+@pytest.fixture
+def remote(issuer: Issuer, clock: FakeClock) -> Remote:
+    return Remote(issuer, clock)
+
+
+def test_a_removed_key_takes_the_tokens_it_verified_along(remote: Remote) -> None:
+    assert recalled(remote.provider, remote.token)
+    remote.rotate_to(Issuer(kid="k2"))
+    assert not recalled(remote.provider, remote.token)
+    assert reason(remote.provider, remote.token) == "unknown_key"
+
+
+def test_an_added_key_leaves_the_remembered_tokens(remote: Remote) -> None:
+    remote.rotate_to(Issuer(kid="k2"), remote.issuer)
+    assert recalled(remote.provider, remote.token)
+
+
+def test_an_issuer_that_fails_leaves_the_remembered_tokens(remote: Remote) -> None:
+    remote.clock.pass_seconds(30)
+    with pytest.raises(Unavailable):
+        verify(remote.provider, Issuer(kid="k2").token(), (FETCH, DOWN))
+    assert recalled(remote.provider, remote.token)
+
+
+def test_a_token_whose_key_goes_while_it_is_verified_is_not_remembered(remote: Remote) -> None:
+    remote.clock.pass_seconds(480)
+    flow = remote.provider.verify(presented(remote.token))
+    assert not isinstance(flow, Grant)
+    slow = Run(flow)  # has its key, and sends a refresh aside
+    play(remote.keys._load_aside(), (FETCH, remote.answer(Issuer(kid="k2"))))
+    remote.provider.recall(b"")
+    slow.send(None)
+    assert not recalled(remote.provider, remote.token)
+
+
+def test_a_verdict_that_could_outlive_the_ceiling_of_its_keys_is_not_remembered(remote: Remote) -> None:
+    remote.clock.pass_seconds(86_400 - 300)
+    remote.provider.recall(digest(remote.token))
+    play(remote.provider.verify(presented(remote.token)), (FETCH, DOWN))
+    assert not recalled(remote.provider, remote.token)
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"audience": ""}, "audience"),
+        ({"audience": []}, "audience"),
+        ({"audience": [API, ""]}, "audience"),
+        ({"algorithms": []}, "algorithms"),
+        ({"algorithms": ["ES256", "none"]}, "never accepted"),
+        ({"leeway": -1}, "leeway"),
+        ({"leeway": 301}, "leeway"),
+        ({"leeway": float("nan")}, "leeway"),
+        ({"cache_seconds": -1}, "cache_seconds"),
+        ({"cache_seconds": 301}, "cache_seconds"),
+        ({"cache_size": -1}, "cache_size"),
+    ],
+    ids=str,
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(issuer: Issuer, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        issuer.provider(**options)
+
+
+@pytest.mark.parametrize("option", ["algorithms", "typ", "required", "scopes"])
+def test_a_list_given_as_one_string_is_refused(issuer: Issuer, option: str) -> None:
+    with pytest.raises(TypeError, match=f"{option} is a list"):
+        issuer.provider(**{option: "RS256"})
+
+
+def test_a_provider_needs_an_issuer() -> None:
+    with pytest.raises(ValueError, match="issuer"):
+        JWTProvider("", audience=API)
+
+
+@pytest.mark.parametrize("issuer_url", ["id.example.com", "http://id.example.com", "file:///keys"])
+def test_keys_are_discovered_only_at_a_secure_issuer(issuer_url: str) -> None:
+    with pytest.raises(ValueError, match="over https"):
+        JWTProvider(issuer_url, audience=API)

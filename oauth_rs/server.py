@@ -1,0 +1,160 @@
+"""The resource server: picks the scheme of a request, lets it check, and renders every refusal (RFC 6750 section 3).
+
+Knows no framework and does no input or output: the shells drive its flows. Does not decide which operation needs which
+scope: decorators do.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .errors import InsufficientScope, InvalidRequest, MissingCredentials, OAuthError, Unavailable
+from .flow import Flow
+from .headers import split_scheme
+from .model import Grant, Request
+from .policy import PublicPaths, is_preflight
+from .schemes import Scheme
+from .scopes import Requirement
+from .urls import ExternalURL
+
+logger = logging.getLogger("oauth_rs")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP answer that refuses a request."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class ResourceServer:
+    """Protects one API with `schemes`.
+
+    `public` lists paths that need no grant. `credentials="optional"` lets requests without any through with no grant;
+    credentials that are there and not good are refused all the same. `url` says which URL callers use, and refuses
+    requests for a Host it does not serve. Immutable once made; serves any number of threads, tasks and both shells.
+    """
+
+    def __init__(
+        self,
+        *schemes: Scheme,
+        public: Iterable[str] = (),
+        credentials: Literal["required", "optional"] = "required",
+        url: ExternalURL | None = None,
+    ) -> None:
+        if not schemes:
+            raise ValueError(
+                "ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))"
+            )
+        if isinstance(public, str):
+            raise TypeError("public is a list of paths, not one string")
+        if credentials not in {"required", "optional"}:
+            raise ValueError('credentials is "required" or "optional"')
+        self._schemes = schemes
+        self._by_name = {name: scheme for scheme in schemes for name in scheme.authorization_names}
+        if len(self._by_name) < sum(len(scheme.authorization_names) for scheme in schemes):
+            raise ValueError("two schemes answer to the same name in Authorization")
+        self._elsewhere = tuple(scheme for scheme in schemes if scheme.looks_elsewhere)
+        self.marks_private = bool(self._elsewhere)
+        self._public = PublicPaths(public) if public else None
+        self._optional = credentials == "optional"
+        self._url = url
+
+    def authenticate(self, request: Request) -> Grant | Flow[Grant | None] | None:
+        """The grant that the request proves; None where none is needed and none was tried.
+
+        Raises MissingCredentials (`no_credentials`, `unsupported_scheme`), InvalidRequest (`several_credentials`) and
+        what the scheme and the URL policy raise.
+        """
+        if request.method == "OPTIONS" and is_preflight(request):
+            return None
+        if self._public is not None and self._public.cover(request.path):
+            return None
+        if self._url is not None:
+            self._url.of(request)
+        if self._elsewhere:
+            return self._search(request)
+        return self._check(request, ())
+
+    def private(self, request: Request) -> bool:
+        """True when a successful answer must carry `Cache-Control: private`; never when not `marks_private`."""
+        return any(scheme.private(request) for scheme in self._elsewhere)
+
+    def warm(self) -> Flow[None]:
+        """Fetches ahead what the first request would have to wait for. Unreachable issuers are logged, not raised."""
+        for scheme in self._schemes:
+            yield from scheme.warm()
+
+    def refuse(self, error: OAuthError) -> Refusal:
+        """The answer for `error`, with every challenge that applies; leaves a log record with its reason."""
+        logger.info(
+            "refused: %s",
+            error.reason,
+            extra={"oauth_reason": error.reason, "oauth_status": error.status, "oauth_credential": error.credential},
+        )
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        if isinstance(error, Unavailable):
+            headers.append(("Retry-After", str(error.retry_after)))
+        else:
+            headers += [("WWW-Authenticate", challenge) for challenge in self._challenges(error)]
+        # No code where there were no credentials: RFC 6750 section 3.1, last paragraph.
+        members = {"error": error.error, "error_description": error.description}
+        body = json.dumps({name: value for name, value in members.items() if value}).encode()
+        return Refusal(error.status, (*headers, ("Content-Length", str(len(body)))), body)
+
+    def _search(self, request: Request) -> Flow[Grant | None]:
+        found: list[tuple[Scheme, bytes]] = []
+        for scheme in self._elsewhere:
+            found += [(scheme, credentials) for credentials in (yield from scheme.elsewhere(request))]
+        verdict = self._check(request, found)
+        return verdict if verdict is None or isinstance(verdict, Grant) else (yield from verdict)
+
+    def _check(self, request: Request, found: Sequence[tuple[Scheme, bytes]]) -> Grant | Flow[Grant] | None:
+        values = request.header(b"authorization")
+        if len(values) + len(found) != 1:
+            self._refuse_unless_optional(len(values) + len(found))
+            return None
+        if found:
+            scheme, credentials = found[0]
+            return scheme.authenticate(request, credentials)
+        name, credentials = split_scheme(values[0])
+        named = self._by_name.get(name)
+        if named is None:
+            raise MissingCredentials(
+                "unsupported_scheme", "The authentication scheme is not one that is accepted here."
+            )
+        return named.authenticate(request, credentials)
+
+    def _refuse_unless_optional(self, sets: int) -> None:
+        if sets:
+            raise InvalidRequest("several_credentials", "The request carries more than one set of credentials.")
+        if not self._optional:
+            raise MissingCredentials("no_credentials", "This resource needs an access token.")
+
+    def _challenges(self, error: OAuthError) -> list[str]:
+        scope = error.scope if isinstance(error, InsufficientScope | MissingCredentials) else ""
+        if not error.error:
+            return [scheme.challenge(scope=scope) for scheme in self._schemes]
+        challenges = []
+        for scheme in self._schemes:
+            if error.scheme in {"", scheme.name}:
+                challenges.append(scheme.challenge(scope=scope, error=error.error, description=error.description))
+            elif error.status == 401:  # noqa: PLR2004 - another scheme might succeed; no other scheme widens a scope
+                challenges.append(scheme.challenge())
+        return challenges
+
+
+def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
+    """`grant`, when there is one and it meets `requirement`.
+
+    Raises MissingCredentials (`no_credentials`) and InsufficientScope (`insufficient_scope`).
+    """
+    if grant is None:
+        scope = " ".join(requirement.scopes)
+        raise MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)
+    grant.require(requirement)
+    return grant

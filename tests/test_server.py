@@ -1,0 +1,532 @@
+import json
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from oauth_rs import (
+    AllOf,
+    AnyOf,
+    Bearer,
+    DirectURL,
+    FormField,
+    Grant,
+    Header,
+    InsufficientScope,
+    InvalidRequest,
+    InvalidToken,
+    LegacyQuery,
+    MissingCredentials,
+    OAuthError,
+    RemoteKeys,
+    RequestTooLarge,
+    ResourceServer,
+    Unavailable,
+)
+from oauth_rs.flow import Fetch, Flow, ReadBody, Reply
+from oauth_rs.headers import challenge
+from oauth_rs.model import Request
+from oauth_rs.server import Refusal, authorize
+from tests.support.issuing import Issuer
+from tests.support.playing import PlainRequest, play
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+READ = ReadBody(65_536)
+JWKS_URL = "https://id.example.com/jwks"
+FETCH = Fetch("GET", JWKS_URL, (("Accept", "application/jwk-set+json, application/json"),), shared=1.0)
+
+
+class Ticket:
+    """A second scheme: one ticket is good, all others are refused."""
+
+    name = "Ticket"
+    authorization_names: Collection[bytes] = frozenset({b"ticket"})
+    looks_elsewhere = False
+
+    def __init__(self) -> None:
+        self.warmed = False
+
+    def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
+        raise NotImplementedError
+
+    def authenticate(self, _request: Request, credentials: bytes, /) -> Flow[Grant]:
+        yield from ()
+        if credentials != b"good":
+            error = InvalidToken("bad_ticket", "The ticket is not good.")
+            error.scheme = self.name
+            raise error
+        return Grant(
+            scheme="Ticket", provider="t", issuer="t", subject="t", client_id="", scopes=frozenset(), expires_at=0
+        )
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
+        return challenge("Ticket", (("scope", scope), ("error", error), ("error_description", description)))
+
+    def private(self, request: Request, /) -> bool:
+        raise NotImplementedError
+
+    def warm(self) -> Flow[None]:
+        yield from ()
+        self.warmed = True
+
+
+@pytest.fixture
+def server(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider()))
+
+
+@pytest.fixture
+def everywhere(issuer: Issuer) -> ResourceServer:
+    """Looks for tokens in every place that can be switched on."""
+    places = (Header("Authorization", "Bearer"), Header("Access-Token"), FormField(), LegacyQuery())
+    return ResourceServer(Bearer(issuer.provider(), presentation=places))
+
+
+def bearing(token: str, scheme: str = "Bearer") -> PlainRequest:
+    return PlainRequest(headers={"Authorization": f"{scheme} {token}"})
+
+
+def refused(server: ResourceServer, request: Request, *script: tuple[Any, Any]) -> OAuthError:
+    with pytest.raises(OAuthError) as caught:
+        play(server.authenticate(request), *script)
+    return caught.value
+
+
+def challenges(refusal: Refusal) -> list[str]:
+    return [value for name, value in refusal.headers if name == "WWW-Authenticate"]
+
+
+# Whose credentials
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+def test_a_scheme_is_recognised_in_any_case(server: ResourceServer, issuer: Issuer, scheme: str) -> None:
+    grant = play(server.authenticate(bearing(issuer.token(), scheme)))
+    assert grant is not None
+    assert grant.subject == "ada"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/", {}),
+        ("POST", "/photos", {"Cookie": "token=a"}),
+        ("GET", "/", {"X-Authorization": "Bearer a", "Access-Token": "a"}),
+    ],
+    ids=str,
+)
+def test_without_credentials_no_code_is_named(
+    server: ResourceServer, method: str, path: str, headers: Mapping[str, str]
+) -> None:
+    error = refused(server, PlainRequest(method, path, headers=headers))
+    assert (type(error), error.reason, error.error) == (MissingCredentials, "no_credentials", "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Basic YTpi",
+        "Digest a",
+        "Negotiate",
+        "",
+        " ",
+        "Bearer:a",
+        "Bearer\ta",
+        "Bearer\xa0a",
+        "bearer2 a",
+        "DPoP a",
+        "a",
+    ],
+)
+def test_an_unsupported_scheme_is_refused_without_a_code(server: ResourceServer, value: str) -> None:
+    error = refused(server, PlainRequest(headers={"Authorization": value}))
+    assert (type(error), error.reason) == (MissingCredentials, "unsupported_scheme")
+
+
+@pytest.mark.parametrize("value", ["Bearer", "Bearer ", "Bearer a b", "Bearer a,Bearer b", "Bearer \ta", "Bearer a\t"])
+def test_a_malformed_bearer_is_a_bad_request(server: ResourceServer, value: str) -> None:
+    assert refused(server, PlainRequest(headers={"Authorization": value})).reason == "malformed_credentials"
+
+
+@pytest.mark.parametrize("place", ["header", "form", "query"])
+def test_a_token_is_taken_from_each_place_that_is_on(everywhere: ResourceServer, issuer: Issuer, place: str) -> None:
+    token = issuer.token()
+    form = f"access_token={token}".encode()
+    request, script = {
+        "header": (PlainRequest(headers={"Access-Token": token}), []),
+        "query": (PlainRequest(query=form), []),
+        "form": (PlainRequest("POST", headers=[FORM]), [(READ, form)]),
+    }[place]
+    grant = play(everywhere.authenticate(request), *script)
+    assert grant is not None
+    assert grant.subject == "ada"
+
+
+BOTH = [("Authorization", "Bearer a"), ("Access-Token", "a")]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "query", "script"),
+    [
+        ("GET", BOTH, b"", []),
+        ("GET", [BOTH[0], BOTH[0]], b"", []),
+        ("GET", [BOTH[0], ("Authorization", "Basic YTpi")], b"", []),
+        ("GET", [("Authorization", "Basic YTpi")], b"access_token=a", []),
+        ("GET", [BOTH[1], BOTH[1]], b"", []),
+        ("GET", [BOTH[0]], b"access_token=a", []),
+        ("GET", [BOTH[0]], b"access_token", []),
+        ("GET", [], b"access_token=a&access_token=a", []),
+        ("POST", [FORM], b"access_token=a", [(READ, b"access_token=a")]),
+        ("POST", [FORM, BOTH[0]], b"", [(READ, b"access_token=a")]),
+        ("POST", [FORM], b"", [(READ, b"access_token=a&access%5ftoken=b")]),
+    ],
+    ids=str,
+)
+def test_more_than_one_set_of_credentials_is_a_bad_request(
+    everywhere: ResourceServer,
+    method: str,
+    headers: Sequence[tuple[str, str]],
+    query: bytes,
+    script: list[tuple[Any, Any]],
+) -> None:
+    error = refused(everywhere, PlainRequest(method, headers=headers, query=query), *script)
+    assert (type(error), error.reason, error.scheme) == (InvalidRequest, "several_credentials", "")
+
+
+def test_good_credentials_do_not_make_up_for_a_second_set(everywhere: ResourceServer, issuer: Issuer) -> None:
+    token = issuer.token()
+    request = PlainRequest(headers={"Authorization": f"Bearer {token}", "Access-Token": token})
+    assert refused(everywhere, request).reason == "several_credentials"
+
+
+def test_places_that_are_off_are_invisible(server: ResourceServer, issuer: Issuer) -> None:
+    request = PlainRequest(
+        "POST", headers=[FORM, ("Access-Token", "a")], query=b"access_token=" + issuer.token().encode()
+    )
+    assert refused(server, request).reason == "no_credentials"
+    assert not server.marks_private
+
+
+def test_a_form_that_is_too_large_is_413(everywhere: ResourceServer) -> None:
+    error = refused(everywhere, PlainRequest("POST", headers=[FORM]), (READ, None))
+    assert (type(error), everywhere.refuse(error).status) == (RequestTooLarge, 413)
+
+
+def test_the_error_names_the_scheme_whose_credentials_were_refused(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), Ticket())
+    assert refused(server, bearing("a")).scheme == "Bearer"
+    assert refused(server, bearing("bad", "Ticket")).scheme == "Ticket"
+    grant = play(server.authenticate(bearing("good", "Ticket")))
+    assert grant is not None
+    assert grant.scheme == "Ticket"
+
+
+@pytest.mark.parametrize(
+    ("query", "private"), [(b"access_token=a", True), (b"access%5ftoken", True), (b"", False), (b"x=1", False)]
+)
+def test_only_a_token_in_the_query_makes_the_answer_private(
+    everywhere: ResourceServer, query: bytes, private: object
+) -> None:
+    assert everywhere.marks_private
+    assert everywhere.private(PlainRequest(query=query)) is private
+
+
+# Requests that need no grant
+
+
+@pytest.fixture
+def optional(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider()), credentials="optional")
+
+
+def test_where_credentials_are_optional_a_request_without_any_is_anonymous(optional: ResourceServer) -> None:
+    assert play(optional.authenticate(PlainRequest())) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "Bearer", "Bearer opaque", f"Bearer {Issuer().token(exp=1)}", "Basic YTpi", "Nonsense", "Bearer a b"],
+    ids=lambda value: value[:20],
+)
+def test_where_credentials_are_optional_bad_ones_are_still_refused(optional: ResourceServer, value: str) -> None:
+    refused(optional, PlainRequest(headers={"Authorization": value}))
+
+
+def test_where_credentials_are_optional_an_unreachable_issuer_is_not_anonymous(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider(keys=RemoteKeys(JWKS_URL))), credentials="optional")
+    down = Unavailable("fetch_failed", "A server did not answer.")
+    assert refused(server, bearing(issuer.token()), (FETCH, down)) is down
+
+
+@pytest.fixture
+def public(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider()), public=["/health", "/docs/*"])
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs/", "/docs/a", "/docs/a/b.html", "/docs/.hidden", "/docs/a b"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer bad"}, {"Authorization": "Basic x"}], ids=str)
+def test_a_public_path_needs_no_grant_and_looks_at_none(
+    public: ResourceServer, path: str, headers: dict[str, str]
+) -> None:
+    assert play(public.authenticate(PlainRequest(path=path, headers=headers))) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "", "/health/", "//health", "/Health", "/health2", "/health;x", "/health%2f", "health", "/health\n"),
+        *("/docs", "/docs2", "/Docs/", "//docs/", "/docs//", "/docs/../photos", "/docs/..", "/docs/./a", "/docs/."),
+        *("/docs/a/../../photos", "/docs\\photos", "/docs/\\..\\photos", "/docs/..\\photos", "/docs/\x00", "/docs/\r"),
+        *("/x/../health", "/photos/../docs/a", "/docs//../photos"),
+    ],
+)
+def test_a_path_that_could_be_read_as_another_is_not_public(public: ResourceServer, path: str) -> None:
+    assert refused(public, PlainRequest(path=path)).reason == "no_credentials"
+
+
+def test_the_decoded_path_decides_not_the_raw_one(public: ResourceServer) -> None:
+    request = PlainRequest(path="/docs/../photos", raw_path=b"/docs/..%2fphotos")
+    assert refused(public, request).reason == "no_credentials"
+    request = PlainRequest(path="/photos", raw_path=b"/health")
+    assert refused(public, request).reason == "no_credentials"
+
+
+PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "GET"}
+
+
+def test_a_preflight_passes(server: ResourceServer) -> None:
+    assert play(server.authenticate(PlainRequest("OPTIONS", headers=PREFLIGHT))) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("OPTIONS", {}),
+        ("OPTIONS", {"Origin": "https://app.example"}),
+        ("OPTIONS", {"Access-Control-Request-Method": "GET"}),
+        ("GET", PREFLIGHT),
+        ("POST", PREFLIGHT),
+        ("options", PREFLIGHT),
+    ],
+    ids=str,
+)
+def test_what_only_resembles_a_preflight_is_checked(
+    server: ResourceServer, method: str, headers: dict[str, str]
+) -> None:
+    assert refused(server, PlainRequest(method, headers=headers)).reason == "no_credentials"
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("evil.example", "host_not_allowed"),
+        ("api.example.com.evil.example", "host_not_allowed"),
+        ("api.example.com:8443", "host_not_allowed"),
+        ("api.example.com/photos", "bad_host"),
+        ("api.example.com?", "bad_host"),
+        ("", "bad_host"),
+    ],
+)
+def test_a_host_that_is_not_served_is_a_bad_request(issuer: Issuer, host: str, reason: str) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL("api.example.com"))
+    headers = {"Authorization": f"Bearer {issuer.token()}", "Host": host}
+    error = refused(server, PlainRequest(headers=headers))
+    assert (type(error), error.reason) == (InvalidRequest, reason)
+
+
+def test_a_host_that_is_served_passes(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL("api.example.com"))
+    headers = {"Authorization": f"Bearer {issuer.token()}", "Host": "API.example.com:443"}
+    assert play(server.authenticate(PlainRequest(headers=headers))) is not None
+
+
+# Refusals
+
+
+def test_a_refusal_carries_exactly_what_a_client_needs(server: ResourceServer) -> None:
+    refusal = server.refuse(refused(server, bearing(Issuer().token(exp=1))))
+    body = b'{"error": "invalid_token", "error_description": "The access token has expired."}'
+    assert refusal == Refusal(
+        401,
+        (
+            ("Content-Type", "application/json"),
+            ("Cache-Control", "no-store"),
+            (
+                "WWW-Authenticate",
+                'Bearer error="invalid_token", error_description="The access token has expired."',
+            ),
+            ("Content-Length", str(len(body))),
+        ),
+        body,
+    )
+
+
+def test_a_401_without_credentials_has_a_bare_challenge_and_no_error_member(server: ResourceServer) -> None:
+    refusal = server.refuse(refused(server, PlainRequest()))
+    assert refusal.status == 401
+    assert challenges(refusal) == ["Bearer"]
+    assert json.loads(refusal.body) == {"error_description": "This resource needs an access token."}
+
+
+def test_every_scheme_challenges_where_none_was_used(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), Ticket())
+    error = MissingCredentials("no_credentials", "This resource needs an access token.", scope="a b")
+    assert challenges(server.refuse(error)) == ['Bearer scope="a b"', 'Ticket scope="a b"']
+
+
+def test_a_401_puts_the_error_on_the_scheme_that_was_used(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), Ticket())
+    refusal = server.refuse(refused(server, bearing("bad", "Ticket")))
+    assert challenges(refusal) == [
+        "Bearer",
+        'Ticket error="invalid_token", error_description="The ticket is not good."',
+    ]
+
+
+def test_a_403_lists_all_scopes_and_offers_no_other_scheme(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), Ticket())
+    grant = play(server.authenticate(bearing(issuer.token(scope="a"))))
+    with pytest.raises(InsufficientScope) as caught:
+        authorize(grant, AllOf("a", AnyOf("b", "c"), "d"))
+    refusal = server.refuse(caught.value)
+    assert refusal.status == 403
+    assert challenges(refusal) == [
+        (
+            'Bearer scope="a b c d", error="insufficient_scope", '
+            'error_description="The grant does not cover this operation."'
+        )
+    ]
+
+
+def test_a_400_with_several_credentials_is_put_on_every_scheme(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), Ticket())
+    headers = [("Authorization", "Bearer a"), ("Authorization", "Ticket a")]
+    refusal = server.refuse(refused(server, PlainRequest(headers=headers)))
+    assert refusal.status == 400
+    assert [one.partition(",")[0] for one in challenges(refusal)] == [
+        'Bearer error="invalid_request"',
+        'Ticket error="invalid_request"',
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "header"), [(0, "1"), (0.1, "1"), (1, "1"), (12.1, "13"), (30, "30")])
+def test_a_503_says_when_to_try_again_and_challenges_nobody(
+    server: ResourceServer, seconds: float, header: str
+) -> None:
+    refusal = server.refuse(Unavailable("keys_unavailable", "The issuer could not be reached.", retry_after=seconds))
+    assert refusal.status == 503
+    assert dict(refusal.headers)["Retry-After"] == header
+    assert dict(refusal.headers)["Cache-Control"] == "no-store"
+    assert challenges(refusal) == []
+    assert json.loads(refusal.body)["error"] == "temporarily_unavailable"
+
+
+HOSTILE = ['opaque"><script>', 'a", error="x', "a\r\nX-Evil: 1", "\xff\xfe", "a" * 20_000, "\x00"]
+
+
+@pytest.mark.parametrize("token", HOSTILE, ids=lambda token: repr(token[:12]))
+def test_nothing_of_a_request_is_echoed(server: ResourceServer, token: str) -> None:
+    refusal = server.refuse(refused(server, bearing(token)))
+    text = f"{refusal.headers} {refusal.body.decode()}"
+    assert token not in text
+    assert repr(token)[1:-1] not in text
+
+
+# The log
+
+
+def test_the_log_has_the_reason_and_a_short_hash(server: ResourceServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "oauth_rs")
+    token = Issuer().token(sub="secret-subject", exp=1)
+    server.refuse(refused(server, bearing(token)))
+    (record,) = caplog.records
+    assert record.getMessage() == "refused: expired"
+    assert (record.__dict__["oauth_reason"], record.__dict__["oauth_status"]) == ("expired", 401)
+    assert record.__dict__["oauth_credential"] == sha256(token.encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [Issuer().token(sub="secret-subject", exp=1), Issuer(kid="k9").token(sub="secret-subject"), "secret-opaque"],
+    ids=["expired", "unknown key", "opaque"],
+)
+def test_the_log_has_no_token_and_no_claim(
+    server: ResourceServer, caplog: pytest.LogCaptureFixture, token: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.refuse(refused(server, bearing(token)))
+    logged = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert logged
+    assert token not in logged
+    assert token.rsplit(".", maxsplit=1)[-1] not in logged
+    assert "secret-subject" not in logged
+
+
+def test_a_request_without_credentials_has_no_hash(server: ResourceServer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "oauth_rs")
+    server.refuse(refused(server, PlainRequest()))
+    assert caplog.records[0].__dict__["oauth_credential"] == ""
+
+
+# What an operation asks of a grant
+
+
+def test_a_grant_that_covers_the_operation_is_returned(server: ResourceServer, issuer: Issuer) -> None:
+    grant = play(server.authenticate(bearing(issuer.token(scope="a b"))))
+    assert authorize(grant, AllOf("a", "b")) is grant
+    assert authorize(grant, AllOf()) is grant
+
+
+def test_no_grant_covers_nothing_and_the_challenge_names_the_scopes(server: ResourceServer) -> None:
+    with pytest.raises(MissingCredentials) as caught:
+        authorize(None, AllOf("a", "b"))
+    assert challenges(server.refuse(caught.value)) == ['Bearer scope="a b"']
+    with pytest.raises(MissingCredentials):
+        authorize(None, AllOf())
+
+
+# Warming and configuration
+
+
+def test_warming_warms_every_scheme(issuer: Issuer) -> None:
+    ticket = Ticket()
+    server = ResourceServer(Bearer(issuer.provider(keys=RemoteKeys(JWKS_URL))), ticket)
+    play(server.warm(), (FETCH, Reply(200, json.dumps(issuer.jwks).encode())))
+    assert ticket.warmed
+    assert play(server.authenticate(bearing(issuer.token()))) is not None
+
+
+def test_a_server_needs_a_scheme() -> None:
+    with pytest.raises(ValueError, match="lets nobody in"):
+        ResourceServer()
+
+
+def test_two_schemes_of_one_name_are_refused(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match="same name in Authorization"):
+        ResourceServer(Bearer(issuer.provider()), Bearer(issuer.provider()))
+
+
+@pytest.mark.parametrize("credentials", ["Optional", "none", "", None, False])
+def test_credentials_are_required_or_optional(issuer: Issuer, credentials: Any) -> None:
+    with pytest.raises(ValueError, match='"required" or "optional"'):
+        ResourceServer(Bearer(issuer.provider()), credentials=credentials)
+
+
+def test_public_is_a_list(issuer: Issuer) -> None:
+    with pytest.raises(TypeError, match="list of paths"):
+        ResourceServer(Bearer(issuer.provider()), public="/health")
+
+
+@pytest.mark.parametrize("pattern", ["health", "", "*", "/docs*", "/a/*/b", "/**", "https://api.example.com/health"])
+def test_a_pattern_that_is_no_public_path_is_refused(issuer: Issuer, pattern: str) -> None:
+    with pytest.raises(ValueError, match="not a public path"):
+        ResourceServer(Bearer(issuer.provider()), public=[pattern])
+
+
+def test_a_wider_audience_does_not_come_from_the_request(server: ResourceServer, issuer: Issuer) -> None:
+    request = PlainRequest(
+        headers={"Authorization": f"Bearer {issuer.token(aud='https://b.example')}", "Host": "b.example"}
+    )
+    assert refused(server, request).reason == "wrong_audience"

@@ -1,0 +1,117 @@
+"""HTTP exchanges as the effects ask for them (RFC 9110): settings, limits, and what counts as no answer.
+
+Redirects are not followed, proxies of the environment are not used, bodies are cut off at the limit, and the whole
+exchange ends at the time-out however slowly the other side drips. No connection is kept between fetches, so nothing is
+shared across a fork or between event loops, and there is nothing to close. blocking.py and awaiting.py do the work.
+"""
+
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeAlias, TypeVar
+
+import anyio
+import httpx2
+
+from ..errors import Unavailable
+from ..flow import Fetch, Reply
+
+TIMEOUT = 5.0  # seconds; nobody waits longer for an issuer
+_REDIRECTS = range(300, 400)
+# What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
+FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
+
+Outcome: TypeAlias = Reply | str  # an answer, or the reason why there is none
+E = TypeVar("E", bound=threading.Event | anyio.Event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HTTPSettings:
+    """How to reach issuers: seconds for a whole exchange, trust anchors (the system's by default), a proxy URL."""
+
+    timeout: float = TIMEOUT
+    tls: ssl.SSLContext | None = None
+    proxy: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise ValueError("timeout is a number of seconds above 0")
+        if self.proxy is not None:
+            httpx2.Proxy(self.proxy)  # raises ValueError for what is not the URL of a proxy
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Reading the trust anchors takes longer than a fetch; one context serves every client, thread and loop.
+        return self.tls or httpx2.create_ssl_context(trust_env=False)
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(verify=self._tls, timeout=self.timeout, proxy=self.proxy, trust_env=False)
+
+    def async_client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(verify=self._tls, timeout=self.timeout, proxy=self.proxy, trust_env=False)
+
+
+class Flight(Generic[E]):
+    """One exchange under way or just ended, which equal fetches may join. `outcome` is None when nobody finished it."""
+
+    __slots__ = ("_ends_at", "done", "outcome")
+
+    done: E
+
+    def __init__(self, done: E, *, timeout: float) -> None:
+        self.done = done
+        self.outcome: Outcome | None = None
+        self._ends_at = time.monotonic() + timeout
+
+    def end(self, outcome: Outcome, *, shared: float) -> None:
+        self.outcome = outcome
+        self._ends_at = time.monotonic() + shared
+        self.done.set()
+
+    def joinable(self) -> bool:
+        return time.monotonic() < self._ends_at
+
+
+class Collected:
+    """A response while it comes in, held to the limits of its fetch. Raises Unavailable."""
+
+    def __init__(self, fetch: Fetch, response: httpx2.Response) -> None:
+        if response.status_code in _REDIRECTS:
+            raise no_answer("redirected")  # following would let one answer send us anywhere, inside the network too
+        if "content-encoding" in response.headers:
+            raise no_answer("fetch_failed")  # not asked for, and a way past the limit
+        self._response = response
+        self._limit = fetch.limit
+        self._body = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        self._body += chunk
+        if len(self._body) > self._limit:
+            raise no_answer("reply_too_large")
+
+    def reply(self) -> Reply:
+        return Reply(self._response.status_code, bytes(self._body), self._response.headers.get("content-type", ""))
+
+
+def headers(fetch: Fetch) -> list[tuple[str, str]]:
+    return [("Accept-Encoding", "identity"), *fetch.headers]
+
+
+def reason(error: Exception) -> str:
+    """The `reason` for one of FAILURES, or of an Unavailable."""
+    if isinstance(error, Unavailable):
+        return error.reason
+    return "fetch_timeout" if isinstance(error, httpx2.TimeoutException) else "fetch_failed"
+
+
+def answer(outcome: Outcome | None) -> Reply:
+    """The reply of a flight that ended. Raises Unavailable, a new one for each caller, when there is none."""
+    if isinstance(outcome, Reply):
+        return outcome
+    raise no_answer(outcome or "fetch_timeout")
+
+
+def no_answer(reason: str) -> Unavailable:
+    return Unavailable(reason, "A server that this check depends on did not answer as it should.")

@@ -1,0 +1,152 @@
+"""Performs effects for callers that may block, and flows that run aside for all callers.
+
+Safe with threads and across forks. See the package for what an exchange is held to.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import OAuthError, Unavailable
+from ..flow import Aside, Fetch, ReadBody, Reply, Run, T
+from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer, reason
+
+_NEW_SOCKET = ("connect_tcp.complete", "start_tls.complete")
+
+logger = logging.getLogger("oauth_rs")
+
+
+@dataclass(slots=True)
+class _Flights:
+    """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    of: dict[Fetch, Flight[threading.Event]] = field(default_factory=dict)
+
+
+class BlockingHTTP:
+    """Drives flows to their end, blocking the thread it is called in."""
+
+    def __init__(self, settings: HTTPSettings) -> None:
+        self._settings = settings
+        self._flights: dict[int, _Flights] = {}  # by process id
+
+    def drive(self, run: Run[T], read_body: Callable[[int], bytes | None]) -> T:
+        """The result of `run`, whatever it asks for. Raises what the flow raises."""
+        while (effect := run.effect) is not None:
+            if isinstance(effect, Fetch):
+                try:
+                    reply = self.fetch(effect)
+                except Unavailable as error:
+                    run.throw(error)
+                else:
+                    run.send(reply)
+            elif isinstance(effect, ReadBody):
+                run.send(read_body(effect.limit))
+            else:
+                self.aside(effect)
+                run.send(None)
+        return run.result
+
+    def fetch(self, fetch: Fetch) -> Reply:
+        """The answer to `fetch`, or to an equal one under way.
+
+        Raises Unavailable (`fetch_failed`, `fetch_timeout`, `reply_too_large`, `redirected`).
+        """
+        flight, leads = self._join(fetch)
+        if not leads:
+            flight.done.wait(self._settings.timeout)
+            return answer(flight.outcome)
+        line = _Line()
+        # In a thread of its own: blocking reads can be dripped past any time-out that is set on each of them.
+        threading.Thread(target=self._perform, args=(fetch, flight, line), name="oauth_rs-fetch", daemon=True).start()
+        if not flight.done.wait(self._settings.timeout):
+            line.cut()
+        return answer(flight.outcome)
+
+    def aside(self, effect: Aside) -> None:
+        """Runs the flow of `effect` in a thread that nothing waits for."""
+        threading.Thread(target=self._run_aside, args=(effect,), name="oauth_rs-aside", daemon=True).start()
+
+    def _join(self, fetch: Fetch) -> tuple[Flight[threading.Event], bool]:
+        # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
+        flights = self._flights.setdefault(os.getpid(), _Flights())
+        with flights.lock:
+            flight = flights.of.get(fetch)
+            if flight is not None and flight.joinable():
+                return flight, False
+            for ended in [one for one, flight in flights.of.items() if not flight.joinable()]:
+                del flights.of[ended]
+            flight = flights.of[fetch] = Flight(threading.Event(), timeout=self._settings.timeout)
+            return flight, True
+
+    def _perform(self, fetch: Fetch, flight: Flight[threading.Event], line: "_Line") -> None:
+        outcome: Outcome = "fetch_failed"
+        try:
+            outcome = self._exchange(fetch, line)
+        except (Unavailable, *FAILURES) as error:
+            outcome = "fetch_timeout" if line.is_cut else reason(error)
+        finally:
+            flight.end(outcome, shared=fetch.shared)
+
+    def _exchange(self, fetch: Fetch, line: "_Line") -> Reply:
+        deadline = time.monotonic() + self._settings.timeout
+        with (
+            self._settings.client() as client,
+            client.stream(
+                fetch.method,
+                fetch.url,
+                headers=headers(fetch),
+                content=fetch.body,
+                extensions={"trace": line.trace},
+            ) as response,
+        ):
+            collected = Collected(fetch, response)
+            for chunk in response.iter_raw():
+                collected.add(chunk)
+                if time.monotonic() > deadline:
+                    raise no_answer("fetch_timeout")
+            return collected.reply()
+
+    def _run_aside(self, effect: Aside) -> None:
+        try:
+            self.drive(Run(effect.start()), _no_body)
+        except OAuthError as error:
+            logger.warning("a task aside ended early: %s", error.reason)
+
+
+class _Line:
+    """The connection of an exchange, as another thread may cut it.
+
+    Cutting shuts the socket down and leaves closing it to the thread that uses it: were it closed here, its number
+    could go to another connection of this process, and OpenSSL, which knows sockets by number, would read from that.
+    """
+
+    __slots__ = ("_socket", "is_cut")
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self.is_cut = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by the HTTP client (its `trace` extension) with each step of the exchange."""
+        if event.endswith(_NEW_SOCKET):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self.is_cut:
+                self.cut()
+
+    def cut(self) -> None:
+        self.is_cut = True
+        if self._socket is not None:
+            with suppress(OSError):  # closed already, or not connected any more
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _no_body(_limit: int) -> None:
+    return None

@@ -1,0 +1,170 @@
+import ssl
+import threading
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from oauth_rs.errors import Unavailable
+from oauth_rs.fetch import FAILURES, Collected, Flight, HTTPSettings, answer, headers, no_answer, reason
+from oauth_rs.flow import Fetch, Reply
+from tests.support.serving import ScriptedServer
+
+FETCH = Fetch("GET", "https://id.example.com/jwks", (("Accept", "application/json"),), limit=10)
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+# Settings
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_above_zero(timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        HTTPSettings(timeout=timeout)
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy.example", "ftp://proxy.example", "file:///proxy", "://"])
+def test_what_is_no_proxy_url_is_refused_at_once(proxy: str) -> None:
+    with pytest.raises((ValueError, httpx2.InvalidURL)):
+        HTTPSettings(proxy=proxy)
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("dead_proxy")
+def test_proxies_of_the_environment_are_not_used(web: ScriptedServer) -> None:
+    web.answers["/"] = b"here"
+    with HTTPSettings().client() as client:
+        assert client.get(web.url).content == b"here"
+
+
+@pytest.mark.usefixtures("dead_proxy")
+def test_proxies_of_the_environment_are_not_used_when_awaiting(web: ScriptedServer) -> None:
+    web.answers["/"] = b"here"
+
+    async def get() -> bytes:
+        async with HTTPSettings().async_client() as client:
+            return (await client.get(web.url)).content
+
+    assert anyio.run(get) == b"here"
+
+
+def test_a_proxy_of_the_settings_is_used(web: ScriptedServer) -> None:
+    web.answers["http://id.invalid/jwks"] = b"through the proxy"
+    with HTTPSettings(proxy=web.url).client() as client:
+        assert client.get("http://id.invalid/jwks").content == b"through the proxy"
+
+
+def test_trust_anchors_are_read_once_and_certificates_are_checked() -> None:
+    settings = HTTPSettings()
+    assert settings._tls is settings._tls
+    assert settings._tls.verify_mode == ssl.CERT_REQUIRED
+    assert settings._tls.check_hostname
+
+
+def test_trust_anchors_may_be_given() -> None:
+    tls = ssl.create_default_context()
+    assert HTTPSettings(tls=tls)._tls is tls
+
+
+# Flights
+
+
+def test_a_flight_may_be_joined_until_its_time_is_up() -> None:
+    assert Flight(threading.Event(), timeout=60).joinable()
+    assert not Flight(threading.Event(), timeout=0).joinable()
+
+
+@pytest.mark.parametrize(("shared", "joinable"), [(60, True), (0, False)])
+def test_a_flight_that_ended_may_be_joined_for_its_shared_seconds(shared: float, joinable: object) -> None:
+    flight = Flight(threading.Event(), timeout=60)
+    flight.end("fetch_failed", shared=shared)
+    assert flight.joinable() is joinable
+    assert flight.done.is_set()
+
+
+# Collecting
+
+
+def response(status: int = 200, **headers: str) -> httpx2.Response:
+    return httpx2.Response(status, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def test_a_reply_is_collected_up_to_its_limit() -> None:
+    collected = Collected(FETCH, response(404, content_type="text/html"))
+    collected.add(b"01234")
+    collected.add(b"56789")
+    assert collected.reply() == Reply(404, b"0123456789", "text/html")
+
+
+def test_a_reply_may_have_no_type_and_no_body() -> None:
+    assert Collected(FETCH, response(204)).reply() == Reply(204, b"", "")
+
+
+@pytest.mark.parametrize("chunks", [[b"0" * 11], [b"0" * 10, b"0"], [b"0"] * 11])
+def test_a_reply_over_the_limit_is_no_answer(chunks: list[bytes]) -> None:
+    collected = Collected(FETCH, response())
+    *first, last = chunks
+    for chunk in first:
+        collected.add(chunk)
+    with pytest.raises(Unavailable, match="reply_too_large"):
+        collected.add(last)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
+def test_a_redirect_is_no_answer(status: int) -> None:
+    with pytest.raises(Unavailable, match="redirected"):
+        Collected(FETCH, response(status, location="https://evil.example"))
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity", ""])
+def test_an_encoded_body_is_no_answer(encoding: str) -> None:
+    with pytest.raises(Unavailable, match="fetch_failed"):
+        Collected(FETCH, response(content_encoding=encoding))
+
+
+# Words
+
+
+def test_no_encoding_is_asked_for() -> None:
+    assert headers(FETCH) == [("Accept-Encoding", "identity"), ("Accept", "application/json")]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx2.ReadTimeout(""), "fetch_timeout"),
+        (httpx2.ConnectTimeout(""), "fetch_timeout"),
+        (httpx2.PoolTimeout(""), "fetch_timeout"),
+        (httpx2.ConnectError(""), "fetch_failed"),
+        (httpx2.RemoteProtocolError(""), "fetch_failed"),
+        (httpx2.InvalidURL(""), "fetch_failed"),
+        (OSError(), "fetch_failed"),
+        (UnicodeError(), "fetch_failed"),
+        (no_answer("redirected"), "redirected"),
+    ],
+    ids=repr,
+)
+def test_each_failure_has_its_reason(error: Exception, expected: str) -> None:
+    assert reason(error) == expected
+    assert isinstance(error, (Unavailable, *FAILURES))
+
+
+def test_a_reply_is_the_answer() -> None:
+    reply = Reply(200, b"{}")
+    assert answer(reply) is reply
+
+
+@pytest.mark.parametrize(("outcome", "expected"), [(None, "fetch_timeout"), ("redirected", "redirected")])
+def test_each_caller_gets_an_error_of_its_own(outcome: Any, expected: str) -> None:
+    errors = []
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=expected) as caught:
+            answer(outcome)
+        errors.append(caught.value)
+    assert errors[0] is not errors[1]

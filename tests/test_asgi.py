@@ -1,0 +1,478 @@
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import pytest
+
+from oauth_rs import (
+    Bearer,
+    FormField,
+    HTTPSettings,
+    InvalidToken,
+    JWTProvider,
+    LegacyQuery,
+    RemoteKeys,
+    ResourceServer,
+)
+from oauth_rs.asgi import GRANT, ASGIRequest, OAuthMiddleware
+from oauth_rs.flow import Flow, ReadBody
+from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES
+from tests.support.calling import answer_of, bearer, call_asgi, converse, scope_of
+from tests.support.issuing import API, ISSUER, Issuer
+from tests.support.serving import ScriptedServer
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+START = {"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"public")]}
+ACCEPT, CONNECT = {"type": "websocket.accept"}, {"type": "websocket.connect"}
+DENIAL: dict[str, Any] = {"websocket.http.response": {}}
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Says who calls, and gives the body back in the chunks it came in."""
+    grant = scope["state"]["grant"]
+    await send({**START, "headers": [(b"x-who", (grant.subject if grant else "nobody").encode())]})
+    more = True
+    while more:
+        message = await receive()
+        assert message["type"] == "http.request"
+        more = message["more_body"]
+        await send({"type": "http.response.body", "body": message["body"], "more_body": more})
+
+
+async def unreachable(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise AssertionError("the application was reached")
+
+
+def chunks(*bodies: bytes) -> list[dict[str, Any]]:
+    return [
+        {"type": "http.request", "body": body, "more_body": number < len(bodies)}
+        for number, body in enumerate(bodies, 1)
+    ]
+
+
+def websocket_scope(token: str = "", **more: Any) -> dict[str, Any]:
+    scope = scope_of("GET", "/live", bearer(token) if token else (), **{"type": "websocket", "scheme": "ws", **more})
+    del scope["method"]
+    return scope
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def server(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider()), public=["/health"])
+
+
+@pytest.fixture
+def form_server(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider(), presentation=[AUTHORIZATION, FormField(), LegacyQuery()]))
+
+
+@pytest.fixture
+def remote(web: ScriptedServer, issuer: Issuer) -> ResourceServer:
+    web.answers["/keys"] = issuer.jwks
+    return ResourceServer(Bearer(JWTProvider(ISSUER, audience=API, keys=RemoteKeys(f"{web.url}/keys"))))
+
+
+def test_a_good_token_reaches_the_application_with_its_grant(
+    server: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    answer = call_asgi(OAuthMiddleware(echo, server), headers=bearer(issuer.token()), backend=backend)
+    assert (answer.status, answer.header("x-who")) == (200, ["ada"])
+
+
+def test_the_grant_stands_in_every_place_that_frameworks_look(server: ResourceServer, issuer: Issuer) -> None:
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        grant = scope[GRANT]
+        assert scope["state"] == {"grant": grant, "from": "lifespan"}
+        assert (scope["auth"].scopes, scope["user"].identity) == ({"photos", "profile"}, "ada")
+        await echo(scope, receive, send)
+
+    app = OAuthMiddleware(look, server)
+    assert call_asgi(app, headers=bearer(issuer.token()), state={"from": "lifespan"}).status == 200
+
+
+def test_without_a_grant_these_places_say_so(server: ResourceServer) -> None:
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        assert scope[GRANT] is None
+        assert (scope["auth"].scopes, scope["user"].is_authenticated) == (frozenset(), False)
+        assert (scope["user"].display_name, scope["user"].identity) == ("", "")
+        await echo(scope, receive, send)
+
+    assert call_asgi(OAuthMiddleware(look, server), target="/health").header("x-who") == ["nobody"]
+
+
+def test_a_user_is_named_by_the_subject_of_the_grant(server: ResourceServer, issuer: Issuer) -> None:
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        user = scope["user"]
+        assert (user.is_authenticated, user.display_name, user.identity) == (True, "ada", "ada")
+        await echo(scope, receive, send)
+
+    assert call_asgi(OAuthMiddleware(look, server), headers=bearer(issuer.token())).status == 200
+
+
+REFUSED: Mapping[str, tuple[list[str], int, str | None]] = {
+    "none": ([], 401, None),
+    "empty": ([""], 401, None),
+    "another scheme": (["Basic YTpi"], 401, None),
+    "no credentials": (["Bearer"], 400, "invalid_request"),
+    "rubbish": (["Bearer rubbish"], 401, "invalid_token"),
+    "expired": (["Bearer {expired}"], 401, "invalid_token"),
+    "twice": (["Bearer {good}", "Bearer {good}"], 400, "invalid_request"),
+    "and another": (["Bearer {good}", "Basic YTpi"], 400, "invalid_request"),
+    "after another": (["Basic YTpi", "Bearer {good}"], 400, "invalid_request"),
+    "joined by a comma": (["Bearer {good},Bearer {good}"], 400, "invalid_request"),
+    "beyond ASCII": (["Bearer {good}é"], 400, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize(("values", "status", "error"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_never_reaches_the_application(
+    server: ResourceServer, issuer: Issuer, values: list[str], status: int, error: str | None
+) -> None:
+    good, expired = issuer.token(), issuer.token(exp=1)
+    headers = [("Authorization", value.format(good=good, expired=expired)) for value in values]
+    answer = call_asgi(OAuthMiddleware(unreachable, server), headers=headers)
+    assert (answer.status, json.loads(answer.body).get("error")) == (status, error)
+    assert answer.challenge.startswith(f'Bearer error="{error}"' if error else "Bearer")
+    assert answer.header("cache-control") == ["no-store"]
+
+
+def test_a_refused_head_request_has_the_headers_of_a_get_and_no_body(server: ResourceServer) -> None:
+    head, get = (call_asgi(OAuthMiddleware(unreachable, server), method) for method in ("HEAD", "GET"))
+    assert (head.status, head.headers, head.body) == (401, get.headers, b"")
+
+
+@pytest.mark.parametrize("kind", ["", "http3", "HTTP", "lifespan2"])
+def test_a_scope_of_an_unknown_type_is_an_error(server: ResourceServer, kind: str) -> None:
+    with pytest.raises(RuntimeError, match="does not let it through"):
+        converse(OAuthMiddleware(unreachable, server), {"type": kind}, [])
+
+
+def test_a_preflight_passes_with_no_grant(server: ResourceServer) -> None:
+    headers = [("Origin", "https://web.example"), ("Access-Control-Request-Method", "GET")]
+    assert call_asgi(OAuthMiddleware(echo, server), "OPTIONS", "/photos", headers).header("x-who") == ["nobody"]
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "status"),
+    [
+        ("/health", "", 200),
+        ("/app/health", "/app", 200),
+        ("/health", "/app", 200),
+        ("/apple/health", "/app", 401),
+        ("/health/health", "/health", 200),
+        ("/health", "/health", 401),
+        ("/app/app/health", "/app", 401),
+    ],
+)
+def test_public_paths_are_those_below_the_mount_point(
+    server: ResourceServer, path: str, root_path: str, status: int
+) -> None:
+    assert call_asgi(OAuthMiddleware(echo, server), target=path, root_path=root_path).status == status
+
+
+def test_a_form_is_read_for_its_token_and_replayed(form_server: ResourceServer, issuer: Issuer, backend: str) -> None:
+    body = f"a=%e4&access_token={issuer.token()}&b=1+2&&".encode()
+    inbound = chunks(body[:1], b"", body[1:30], body[30:])
+    sent = converse(OAuthMiddleware(echo, form_server), scope_of("POST", "/", [FORM]), inbound, backend=backend)
+    answer = answer_of(sent)
+    assert (answer.header("x-who"), answer.body) == (["ada"], body)
+
+
+def test_after_a_replayed_form_comes_what_the_client_does_next(form_server: ResourceServer, issuer: Issuer) -> None:
+    async def waits(_scope: Any, receive: Any, send: Any) -> None:
+        assert [(await receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
+        await send(START)
+        await send({"type": "http.response.body"})
+
+    app = OAuthMiddleware(waits, form_server)
+    assert call_asgi(app, "POST", headers=[FORM, *bearer(issuer.token())], body=b"a=1").status == 200
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [chunks(bytes(MAX_FORM_BYTES + 1)), chunks(*[bytes(9_999)] * 7, b""), chunks(*[bytes(9_999)] * 7)[:-1] * 99],
+    ids=["at once", "in chunks", "without an end"],
+)
+def test_a_form_that_is_too_large_is_refused(
+    form_server: ResourceServer, issuer: Issuer, inbound: list[dict[str, Any]]
+) -> None:
+    scope = scope_of("POST", "/", [FORM, *bearer(issuer.token())])
+    assert answer_of(converse(OAuthMiddleware(unreachable, form_server), scope, inbound)).status == 413
+
+
+def test_a_form_of_the_largest_size_is_replayed(form_server: ResourceServer, issuer: Issuer) -> None:
+    body = b"a" * MAX_FORM_BYTES
+    headers = [FORM, *bearer(issuer.token())]
+    assert call_asgi(OAuthMiddleware(echo, form_server), "POST", headers=headers, body=body).body == body
+
+
+def test_a_client_that_goes_in_mid_body_is_refused(form_server: ResourceServer, issuer: Issuer) -> None:
+    scope = scope_of("POST", "/", [FORM, *bearer(issuer.token())])
+    answer = answer_of(converse(OAuthMiddleware(unreachable, form_server), scope, chunks(b"a=", b"1")[:1]))
+    assert (answer.status, json.loads(answer.body)["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (9, 200), (MAX_FORM_BYTES + 1, 413)])
+def test_two_schemes_that_read_the_form_share_it(issuer: Issuer, size: int, status: int) -> None:
+    other = Bearer(Issuer(kid="k2", issuer="https://other.example").provider(), presentation=[FormField("t")])
+    server = ResourceServer(Bearer(issuer.provider(), presentation=[AUTHORIZATION, FormField()]), other)
+    headers, body = [FORM, *bearer(issuer.token())], b"a" * size
+    answer = call_asgi(OAuthMiddleware(echo, server), "POST", headers=headers, body=body)
+    assert (answer.status, answer.body if status == 200 else body) == (status, body)
+
+
+def test_bodies_pass_in_the_chunks_they_came_in(form_server: ResourceServer, issuer: Issuer) -> None:
+    scope = scope_of("POST", "/", [("Content-Type", "application/json"), *bearer(issuer.token())])
+    sent = converse(OAuthMiddleware(echo, form_server), scope, chunks(b"1", b"2", b"3"))
+    assert [message["body"] for message in sent[1:]] == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("headers", [[], [FORM]], ids=["no body", "form"])
+def test_an_answer_is_not_buffered(
+    form_server: ResourceServer, issuer: Issuer, headers: list[tuple[str, str]], backend: str
+) -> None:
+    seen: list[bytes] = []
+
+    async def main() -> None:
+        first_seen = anyio.Event()
+
+        async def streams(_scope: Any, _receive: Any, send: Any) -> None:
+            await send(START)
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
+            with anyio.fail_after(5):
+                await first_seen.wait()
+            await send({"type": "http.response.body", "body": b"second"})
+
+        async def send(message: Any) -> None:
+            seen.append(message.get("body", b""))
+            if message.get("body") == b"first":
+                first_seen.set()
+
+        async def receive() -> Any:
+            return chunks(b"")[0]
+
+        scope = scope_of("POST", f"/?access_token={issuer.token()}", headers)
+        await OAuthMiddleware(streams, form_server)(scope, receive, send)
+
+    anyio.run(main, backend=backend)
+    assert seen == [b"", b"first", b"second"]
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ([(b"Cache-Control", b"public, max-age=60"), (b"x", b"\xff")], [("x", "ÿ"), ("Cache-Control", "private")]),
+        ([], [("Cache-Control", "private")]),
+        ([(b"cache-control", b"no-store")], [("cache-control", "no-store")]),
+    ],
+    ids=["public", "nothing", "stricter"],
+)
+def test_an_answer_to_a_token_in_the_query_is_private(
+    form_server: ResourceServer, issuer: Issuer, said: list[tuple[bytes, bytes]], sent: list[tuple[str, str]]
+) -> None:
+    start = {"type": "http.response.start", "status": 200, "headers": said}
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    answer = call_asgi(OAuthMiddleware(app, form_server), target=f"/?access_token={issuer.token()}")
+    assert (list(answer.headers), start["headers"]) == (sent, said)
+
+
+def test_an_answer_to_a_token_in_the_header_is_the_application_s(form_server: ResourceServer, issuer: Issuer) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(START)
+        await send({"type": "http.response.body", "body": b""})
+
+    answer = call_asgi(OAuthMiddleware(app, form_server), headers=bearer(issuer.token()))
+    assert answer.header("cache-control") == ["public"]
+
+
+def test_errors_of_the_application_are_not_touched(server: ResourceServer, issuer: Issuer) -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        call_asgi(OAuthMiddleware(broken, server), headers=bearer(issuer.token()))
+
+
+def test_a_refusal_by_the_application_is_answered(server: ResourceServer, issuer: Issuer) -> None:
+    async def strict(scope: Any, _receive: Any, _send: Any) -> None:
+        scope[GRANT].require("admin", "photos")
+        raise AssertionError("the grant covered it")
+
+    answer = call_asgi(OAuthMiddleware(strict, server), headers=bearer(issuer.token()))
+    assert (answer.status, 'scope="admin photos"' in answer.challenge) == (403, True)
+
+
+def test_a_refusal_after_the_answer_began_is_for_the_server_to_end(server: ResourceServer, issuer: Issuer) -> None:
+    async def late(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(START)
+        raise InvalidToken("revoked", "It was revoked.")
+
+    with pytest.raises(InvalidToken):
+        call_asgi(OAuthMiddleware(late, server), headers=bearer(issuer.token()))
+
+
+async def live(scope: Any, receive: Any, send: Any) -> None:
+    assert scope["state"]["grant"].subject == "ada"
+    assert (await receive())["type"] == "websocket.connect"
+    await send(ACCEPT)
+
+
+def test_a_websocket_with_a_good_token_is_the_application_s(
+    server: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    sent = converse(OAuthMiddleware(live, server), websocket_scope(issuer.token()), [CONNECT], backend=backend)
+    assert sent == [ACCEPT]
+
+
+@pytest.mark.parametrize(("token", "status"), [("", 401), ("rubbish", 401), ("é", 400)])
+def test_a_websocket_is_refused_with_an_answer_where_the_server_can(
+    server: ResourceServer, token: str, status: int, backend: str
+) -> None:
+    app, scope = OAuthMiddleware(unreachable, server), websocket_scope(token, extensions=DENIAL)
+    sent = converse(app, scope, [CONNECT], backend=backend)
+    assert [message["type"] for message in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    answer = answer_of(sent)
+    assert (answer.status, answer.challenge.partition(" ")[0], answer.body[:1]) == (status, "Bearer", b"{")
+
+
+@pytest.mark.parametrize("extensions", [{}, None, {"tls": {}}])
+@pytest.mark.parametrize("token", ["", "rubbish"])
+def test_a_websocket_is_closed_before_it_opens_where_the_server_can_no_more(
+    server: ResourceServer, token: str, extensions: Any
+) -> None:
+    scope = websocket_scope(token, extensions=extensions)
+    (sent,) = converse(OAuthMiddleware(unreachable, server), scope, [CONNECT])
+    assert sent == {"type": "websocket.close", "code": 1008, "reason": "invalid_token" if token else ""}
+
+
+@pytest.mark.parametrize("extensions", [{}, DENIAL])
+def test_a_websocket_refused_by_the_application_once_open_is_closed(
+    server: ResourceServer, issuer: Issuer, extensions: Any
+) -> None:
+    async def strict(scope: Any, receive: Any, send: Any) -> None:
+        await live(scope, receive, send)
+        scope[GRANT].require("admin")
+
+    scope = websocket_scope(issuer.token(), extensions=extensions)
+    sent = converse(OAuthMiddleware(strict, server), scope, [CONNECT])
+    assert sent == [ACCEPT, {"type": "websocket.close", "code": 1008, "reason": "insufficient_scope"}]
+
+
+def test_a_websocket_refused_by_the_application_before_it_opens_gets_an_answer(
+    server: ResourceServer, issuer: Issuer
+) -> None:
+    async def strict(scope: Any, _receive: Any, _send: Any) -> None:
+        scope[GRANT].require("admin")
+
+    scope = websocket_scope(issuer.token(), extensions=DENIAL)
+    answer = answer_of(converse(OAuthMiddleware(strict, server), scope, [CONNECT]))
+    assert (answer.status, 'scope="admin"' in answer.challenge) == (403, True)
+
+
+async def lifespan(scope: Any, receive: Any, send: Any) -> None:
+    assert GRANT not in scope
+    for event in ("startup", "shutdown"):
+        assert await receive() == {"type": f"lifespan.{event}"}
+        await send({"type": f"lifespan.{event}.complete"})
+
+
+def live_and_die(app: Any, backend: str = "asyncio") -> list[str]:
+    inbound = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    return [message["type"] for message in converse(app, {"type": "lifespan"}, inbound, backend=backend)]
+
+
+COMPLETE = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_keys_are_fetched_at_startup(remote: ResourceServer, web: ScriptedServer, issuer: Issuer, backend: str) -> None:
+    assert live_and_die(OAuthMiddleware(lifespan, remote), backend) == COMPLETE
+    web.answers.clear()
+    answer = call_asgi(OAuthMiddleware(echo, remote), headers=bearer(issuer.token()), backend=backend)
+    assert (answer.status, web.hits["/keys"]) == (200, 1)
+
+
+def test_an_issuer_that_is_down_does_not_keep_the_application_from_starting(
+    remote: ResourceServer, web: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.answers["/keys"] = (500, {}, b"")
+    assert live_and_die(OAuthMiddleware(lifespan, remote)) == COMPLETE
+    assert "could not be reached" in caplog.text
+
+
+class ReadingScheme(Bearer):
+    """Asks for a body while it warms up, when there is none."""
+
+    read: bytes | None = None
+
+    def warm(self) -> Flow[None]:
+        self.read = yield from ReadBody(9)
+
+
+def test_there_is_no_body_to_read_while_warming(issuer: Issuer) -> None:
+    scheme = ReadingScheme(issuer.provider())
+    assert live_and_die(OAuthMiddleware(lifespan, ResourceServer(scheme))) == COMPLETE
+    assert scheme.read == b""
+
+
+def test_an_application_without_a_lifespan_may_say_so(server: ResourceServer) -> None:
+    with pytest.raises(AssertionError, match="reached"):
+        live_and_die(OAuthMiddleware(unreachable, server))
+
+
+def test_keys_are_fetched_with_the_first_request_only(
+    remote: ResourceServer, web: ScriptedServer, issuer: Issuer, backend: str
+) -> None:
+    app = OAuthMiddleware(echo, remote)
+    answers = [call_asgi(app, headers=bearer(issuer.token(jti=str(n))), backend=backend) for n in range(3)]
+    assert ([answer.status for answer in answers], web.hits["/keys"]) == ([200] * 3, 1)
+
+
+def test_an_issuer_that_is_down_means_503_and_a_time_to_retry(
+    remote: ResourceServer, web: ScriptedServer, issuer: Issuer, backend: str
+) -> None:
+    web.answers["/keys"] = (500, {}, b"")
+    answer = call_asgi(OAuthMiddleware(unreachable, remote), headers=bearer(issuer.token()), backend=backend)
+    assert (answer.status, answer.header("retry-after"), answer.header("www-authenticate")) == (503, ["1"], [])
+
+
+def test_keys_are_fetched_as_the_settings_say(web: ScriptedServer, issuer: Issuer, backend: str) -> None:
+    url = "http://127.0.0.1:1/keys"
+    web.answers[url] = issuer.jwks  # as a proxy is asked
+    server = ResourceServer(Bearer(issuer.provider(keys=RemoteKeys(url))))
+    app = OAuthMiddleware(echo, server, http=HTTPSettings(proxy=web.url))
+    assert call_asgi(app, headers=bearer(issuer.token()), backend=backend).status == 200
+
+
+@pytest.mark.parametrize(
+    ("scope", "raw"),
+    [
+        ({"path": "/no", "raw_path": b"/a%2Fb"}, b"/a%2Fb"),
+        ({"path": "/no", "raw_path": b"/\xff?query"}, b"/\xff"),
+        ({"path": "/ü b%", "raw_path": None}, b"/%C3%BC%20b%25"),
+        ({"path": "/!$&'()*+,;=:@~-._/"}, b"/!$&'()*+,;=:@~-._/"),
+    ],
+)
+def test_the_raw_path_is_the_target_as_sent_or_the_path_quoted_again(scope: dict[str, Any], raw: bytes) -> None:
+    assert ASGIRequest(scope).raw_path == raw
+
+
+def test_the_rest_of_a_request_is_read_from_the_scope() -> None:
+    request = ASGIRequest(scope_of("PUT", "/?a=%20", [("X-A", "1"), ("x-b", "2"), ("X-A", "3")], scheme="https"))
+    assert (request.method, request.query, request.url_scheme, request.peer) == ("PUT", b"a=%20", "https", "192.0.2.1")
+    assert (request.header(b"x-a"), request.header(b"absent")) == ([b"1", b"3"], [])
+
+
+@pytest.mark.parametrize("client", [{}, {"client": None}])
+def test_what_a_scope_leaves_out_has_a_value(client: dict[str, Any]) -> None:
+    request = ASGIRequest({"path": "/", "headers": [], **client})
+    assert (request.method, request.query, request.url_scheme, request.peer) == ("GET", b"", "http", "")

@@ -1,0 +1,390 @@
+import json
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from typing import Any
+from wsgiref.validate import validator
+
+import pytest
+
+from oauth_rs import (
+    Bearer,
+    FormField,
+    Header,
+    HTTPSettings,
+    InvalidToken,
+    JWTProvider,
+    LegacyQuery,
+    RemoteKeys,
+    ResourceServer,
+)
+from oauth_rs.flow import Flow, ReadBody
+from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES
+from oauth_rs.wsgi import GRANT, OAuthMiddleware, WSGIRequest
+from tests.support.calling import Answer, bearer, call_wsgi, environ_of, run_wsgi
+from tests.support.issuing import API, ISSUER, Issuer
+from tests.support.serving import ScriptedServer
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Says who calls, and gives the body back."""
+    grant, length = environ[GRANT], environ.get("CONTENT_LENGTH")
+    body = environ["wsgi.input"].read(int(length) if length else 1 << 20)
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "public"), ("X-Who", subject(grant))])
+    return [body]
+
+
+def subject(grant: Any) -> str:
+    return grant.subject if grant else "nobody"
+
+
+def unreachable(_environ: dict[str, Any], _start_response: Any) -> Iterable[bytes]:
+    raise AssertionError("the application was reached")
+
+
+def protected(app: Any, server: ResourceServer) -> OAuthMiddleware:
+    return OAuthMiddleware(validator(app), server)
+
+
+@pytest.fixture
+def server(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider()), public=["/health", "/grün/*"])
+
+
+@pytest.fixture
+def form_server(issuer: Issuer) -> ResourceServer:
+    return ResourceServer(Bearer(issuer.provider(), presentation=[AUTHORIZATION, FormField(), LegacyQuery()]))
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_good_token_reaches_the_application_with_its_grant(
+    server: ResourceServer, issuer: Issuer, scheme: str
+) -> None:
+    answer = call_wsgi(protected(echo, server), headers=[("Authorization", f"{scheme} {issuer.token()}")])
+    assert (answer.status, answer.header("x-who")) == (200, ["ada"])
+
+
+REFUSED = {
+    "none": ([], 401, None),
+    "empty": (["", ""], 401, None),
+    "another scheme": (["Basic YTpi"], 401, None),
+    "no credentials": (["Bearer"], 400, "invalid_request"),
+    "tab after the scheme": (["Bearer\t{good}"], 401, None),
+    "rubbish": (["Bearer rubbish"], 401, "invalid_token"),
+    "expired": (["Bearer {expired}"], 401, "invalid_token"),
+    "twice": (["Bearer {good}", "Bearer {good}"], 400, "invalid_request"),
+    "and another": (["Bearer {good}", "Basic YTpi"], 400, "invalid_request"),
+    "after another": (["Basic YTpi", "Bearer {good}"], 401, None),
+    "beyond ASCII": (["Bearer {good}é"], 400, "invalid_request"),
+    "beyond ISO-8859-1": (["Bearer {good}€"], 400, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize(("values", "status", "error"), REFUSED.values(), ids=REFUSED)
+def test_what_is_refused_never_reaches_the_application(
+    server: ResourceServer, issuer: Issuer, values: list[str], status: int, error: str | None
+) -> None:
+    good, expired = issuer.token(), issuer.token(exp=1)
+    headers = [("Authorization", value.format(good=good, expired=expired)) for value in values]
+    answer = call_wsgi(protected(unreachable, server), headers=headers)
+    assert (answer.status, json.loads(answer.body).get("error")) == (status, error)
+    assert answer.challenge.startswith(f'Bearer error="{error}"' if error else "Bearer")
+    assert answer.header("cache-control") == ["no-store"]
+
+
+def test_a_refused_head_request_has_the_headers_of_a_get_and_no_body(server: ResourceServer) -> None:
+    head, get = (call_wsgi(protected(unreachable, server), method) for method in ("HEAD", "GET"))
+    assert (head.status, head.headers, head.body) == (401, get.headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("GET", "/health", []),
+        ("GET", "/gr%C3%BCn/1", []),
+        ("OPTIONS", "/photos", [("Origin", "https://web.example"), ("Access-Control-Request-Method", "GET")]),
+    ],
+    ids=["public", "public and not ASCII", "preflight"],
+)
+def test_what_needs_no_grant_passes_with_none(
+    server: ResourceServer, method: str, target: str, headers: list[tuple[str, str]]
+) -> None:
+    assert call_wsgi(protected(echo, server), method, target, headers).header("x-who") == ["nobody"]
+
+
+@pytest.mark.parametrize("target", ["/health/", "/Health", "/health%2F", "/x/../health", "/gr%FCn/1", "/gr%C3%BCn"])
+def test_what_only_looks_public_is_not(server: ResourceServer, target: str) -> None:
+    assert call_wsgi(protected(unreachable, server), "GET", target).status == 401
+
+
+def ended(body: bytes) -> dict[str, Any]:
+    return {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+
+
+def test_a_form_is_read_for_its_token_and_replayed(form_server: ResourceServer, issuer: Issuer) -> None:
+    body = f"a=%e4&access_token={issuer.token()}&b=1+2&&".encode()
+    answer = call_wsgi(protected(echo, form_server), "POST", headers=[FORM], body=body)
+    assert (answer.header("x-who"), answer.body) == (["ada"], body)
+
+
+def test_a_chunked_form_is_read_for_its_token_and_replayed(form_server: ResourceServer, issuer: Issuer) -> None:
+    body = f"access_token={issuer.token()}&b=".encode().ljust(MAX_FORM_BYTES, b"b")
+    answer = call_wsgi(protected(echo, form_server), "POST", headers=[FORM], **ended(body))
+    assert (answer.header("x-who"), answer.body) == (["ada"], body)
+
+
+def test_a_form_beside_the_header_is_replayed_whole(form_server: ResourceServer, issuer: Issuer) -> None:
+    body = b"\xff\x00=&a"
+    answer = call_wsgi(protected(echo, form_server), "POST", headers=[FORM, *bearer(issuer.token())], body=body)
+    assert (answer.status, answer.body) == (200, body)
+
+
+def test_a_form_without_an_end_is_left_alone(form_server: ResourceServer, issuer: Issuer) -> None:
+    app = protected(echo, form_server)
+    unread: dict[str, Any] = {"wsgi.input": BytesIO(b"a=1")}
+    assert call_wsgi(app, "POST", headers=[FORM, *bearer(issuer.token())], **unread).body == b"a=1"
+
+
+def test_a_token_in_a_form_without_an_end_is_not_found(form_server: ResourceServer, issuer: Issuer) -> None:
+    unread: dict[str, Any] = {"wsgi.input": BytesIO(f"access_token={issuer.token()}".encode())}
+    assert call_wsgi(protected(unreachable, form_server), "POST", headers=[FORM], **unread).status == 401
+
+
+class Untouchable(BytesIO):
+    def read(self, *_args: Any) -> bytes:
+        raise AssertionError("the body was read")
+
+    readinto = readline = readlines = read  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type"),
+    [("GET", FORM[1]), ("POST", "application/json"), ("POST", "multipart/form-data; boundary=x")],
+)
+def test_other_bodies_are_not_touched(form_server: ResourceServer, method: str, content_type: str) -> None:
+    body: dict[str, Any] = {"wsgi.input": Untouchable(), "CONTENT_LENGTH": "9"}
+    answer = call_wsgi(protected(unreachable, form_server), method, headers=[("Content-Type", content_type)], **body)
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"wsgi.input": Untouchable(), "CONTENT_LENGTH": str(MAX_FORM_BYTES + 2)},
+        {"wsgi.input": BytesIO(bytes(MAX_FORM_BYTES + 1)), "CONTENT_LENGTH": str(MAX_FORM_BYTES + 1)},
+        ended(b"a" * (MAX_FORM_BYTES + 1)),
+        ended(b"a" * (MAX_FORM_BYTES * 4)),
+    ],
+    ids=["by its length, unread", "by one byte", "chunked, by one byte", "chunked"],
+)
+def test_a_form_that_is_too_large_is_refused(form_server: ResourceServer, issuer: Issuer, body: dict[str, Any]) -> None:
+    headers = [FORM, *bearer(issuer.token())]
+    assert call_wsgi(protected(unreachable, form_server), "POST", headers=headers, **body).status == 413
+
+
+class Broken(BytesIO):
+    def read(self, *_args: Any) -> bytes:
+        raise OSError("reset by peer")
+
+    readinto = read  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"wsgi.input": BytesIO(b"a=1"), "CONTENT_LENGTH": "4"},
+        {"wsgi.input": BytesIO(b"a=1"), "CONTENT_LENGTH": "4", "wsgi.input_terminated": True},
+        {"wsgi.input": Broken(), "CONTENT_LENGTH": "4"},
+        {"wsgi.input": Broken(), "wsgi.input_terminated": True},
+    ],
+    ids=["ends early", "ends early and silently", "breaks", "breaks, chunked"],
+)
+def test_a_client_that_goes_in_mid_body_is_refused(
+    form_server: ResourceServer, issuer: Issuer, body: dict[str, Any]
+) -> None:
+    answer = call_wsgi(protected(unreachable, form_server), "POST", headers=[FORM, *bearer(issuer.token())], **body)
+    assert (answer.status, json.loads(answer.body)["error"]) == (400, "invalid_request")
+
+
+def test_errors_of_the_application_are_not_touched(server: ResourceServer, issuer: Issuer) -> None:
+    def broken(_environ: Any, _start_response: Any) -> Iterable[bytes]:
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        call_wsgi(OAuthMiddleware(broken, server), headers=bearer(issuer.token()))
+
+
+def test_a_refusal_by_the_application_is_answered(server: ResourceServer, issuer: Issuer) -> None:
+    def strict(environ: Any, _start_response: Any) -> Iterable[bytes]:
+        environ[GRANT].require("admin", "photos")
+        raise AssertionError("the grant covered it")
+
+    answer = call_wsgi(protected(strict, server), headers=bearer(issuer.token()))
+    assert (answer.status, 'scope="admin photos"' in answer.challenge) == (403, True)
+
+
+def test_a_refusal_after_start_response_replaces_what_was_started(server: ResourceServer, issuer: Issuer) -> None:
+    def late(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        raise InvalidToken("revoked", "It was revoked.")
+
+    answer = call_wsgi(protected(late, server), headers=bearer(issuer.token()))
+    assert (answer.status, json.loads(answer.body)["error"]) == (401, "invalid_token")
+
+
+def test_a_refusal_after_start_response_carries_exc_info(server: ResourceServer, issuer: Issuer) -> None:
+    def late(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        raise InvalidToken("revoked", "It was revoked.")
+
+    def sent_already(_status: str, _headers: Any, exc_info: Any = None) -> None:
+        if exc_info:
+            raise exc_info[1]
+
+    with pytest.raises(InvalidToken):  # PEP 3333: what a server does when the headers are out
+        OAuthMiddleware(late, server)(environ_of("GET", "/", bearer(issuer.token()), None), sent_already)  # type: ignore[arg-type]
+
+
+def test_a_refusal_in_the_middle_of_a_body_is_for_the_server_to_end(server: ResourceServer, issuer: Issuer) -> None:
+    def generator(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"one"
+        environ[GRANT].require("admin")
+        yield b"secret"
+
+    app: Any = OAuthMiddleware(generator, server)
+    answer = iter(app(environ_of("GET", "/", bearer(issuer.token()), None), lambda *_: None))
+    assert next(answer) == b"one"
+    with pytest.raises(Exception, match="insufficient_scope"):
+        next(answer)
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ([("Cache-Control", "public, max-age=60")], ["private"]),
+        ([], ["private"]),
+        ([("Cache-Control", "no-store")], ["no-store"]),
+    ],
+    ids=["public", "nothing", "stricter"],
+)
+def test_an_answer_to_a_token_in_the_query_is_private(
+    form_server: ResourceServer, issuer: Issuer, said: list[tuple[str, str]], sent: list[str]
+) -> None:
+    def app(_environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), *said])
+        return []
+
+    answer = call_wsgi(protected(app, form_server), target=f"/?access_token={issuer.token()}")
+    assert answer.header("cache-control") == sent
+
+
+def test_an_answer_to_a_token_in_the_header_is_the_application_s(form_server: ResourceServer, issuer: Issuer) -> None:
+    answer = call_wsgi(protected(echo, form_server), headers=bearer(issuer.token()))
+    assert answer.header("cache-control") == ["public"]
+
+
+@pytest.fixture
+def remote(web: ScriptedServer, issuer: Issuer) -> ResourceServer:
+    web.answers["/keys"] = issuer.jwks
+    return ResourceServer(Bearer(JWTProvider(ISSUER, audience=API, keys=RemoteKeys(f"{web.url}/keys"))))
+
+
+def test_keys_are_fetched_with_the_first_request_only(
+    remote: ResourceServer, web: ScriptedServer, issuer: Issuer
+) -> None:
+    app = protected(echo, remote)
+    statuses = [call_wsgi(app, headers=bearer(issuer.token(jti=str(number)))).status for number in range(3)]
+    assert (statuses, web.hits["/keys"]) == ([200] * 3, 1)
+
+
+def test_warm_fetches_keys_before_the_first_request(
+    remote: ResourceServer, web: ScriptedServer, issuer: Issuer
+) -> None:
+    app = protected(echo, remote)
+    app.warm()
+    web.answers.clear()
+    assert (web.hits["/keys"], call_wsgi(app, headers=bearer(issuer.token())).status) == (1, 200)
+
+
+class ReadingScheme(Bearer):
+    """Asks for a body while it warms up, when there is none."""
+
+    read: bytes | None = None
+
+    def warm(self) -> Flow[None]:
+        self.read = yield from ReadBody(9)
+
+
+def test_there_is_no_body_to_read_while_warming(issuer: Issuer) -> None:
+    scheme = ReadingScheme(issuer.provider())
+    OAuthMiddleware(unreachable, ResourceServer(scheme)).warm()
+    assert scheme.read == b""
+
+
+def test_an_issuer_that_is_down_means_503_and_a_time_to_retry(
+    remote: ResourceServer, web: ScriptedServer, issuer: Issuer
+) -> None:
+    web.answers["/keys"] = (500, {}, b"")
+    app = protected(unreachable, remote)
+    app.warm()
+    answer = call_wsgi(app, headers=bearer(issuer.token()))
+    assert (answer.status, answer.header("retry-after"), answer.header("www-authenticate")) == (503, ["1"], [])
+
+
+def test_keys_are_fetched_as_the_settings_say(web: ScriptedServer, issuer: Issuer) -> None:
+    url = "http://127.0.0.1:1/keys"
+    web.answers[url] = issuer.jwks  # as a proxy is asked
+    server = ResourceServer(Bearer(issuer.provider(keys=RemoteKeys(url))))
+    app = OAuthMiddleware(echo, server, http=HTTPSettings(proxy=web.url))
+    assert call_wsgi(app, headers=bearer(issuer.token())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("environ", "raw"),
+    [
+        ({"RAW_URI": "/a%2Fb?q", "REQUEST_URI": "/no", "PATH_INFO": "/no"}, b"/a%2Fb"),
+        ({"REQUEST_URI": "//a%7e?q?r", "PATH_INFO": "/no"}, b"//a%7e"),
+        ({"RAW_URI": "http://evil.example/x", "REQUEST_URI": "/a"}, b"/a"),
+        ({"RAW_URI": "*", "SCRIPT_NAME": "/app", "PATH_INFO": "/\xc3\xbc b%"}, b"/app/%C3%BC%20b%25"),
+        ({"PATH_INFO": "/!$&'()*+,;=:@~-._/"}, b"/!$&'()*+,;=:@~-._/"),
+        ({"RAW_URI": "/€"}, b"/?"),
+        ({"PATH_INFO": "/€"}, b"/%3F"),
+        ({}, b""),
+    ],
+)
+def test_the_raw_path_is_the_target_as_sent_or_the_path_quoted_again(environ: dict[str, str], raw: bytes) -> None:
+    assert WSGIRequest({"REQUEST_METHOD": "GET", **environ}).raw_path == raw
+
+
+@pytest.mark.parametrize(
+    ("path_info", "path"),
+    [("/a b", "/a b"), ("/\xc3\xbc", "/ü"), ("/\xfc", "/�"), ("/€", "/?"), ("", "")],
+)
+def test_the_path_is_decoded_as_frameworks_do(path_info: str, path: str) -> None:
+    assert WSGIRequest({"REQUEST_METHOD": "GET", "PATH_INFO": path_info}).path == path
+
+
+def test_the_rest_of_a_request_is_read_from_the_environ() -> None:
+    environ = {"REQUEST_METHOD": "PUT", "QUERY_STRING": "ü=€", "wsgi.url_scheme": "https", "REMOTE_ADDR": "::1"}
+    request, empty = WSGIRequest(environ), WSGIRequest({"REQUEST_METHOD": "GET"})
+    assert (request.method, request.query, request.url_scheme, request.peer) == ("PUT", b"\xfc=?", "https", "::1")
+    assert (empty.method, empty.query, empty.url_scheme, empty.peer, empty.path) == ("GET", b"", "http", "", "")
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Length", "X-Other"])
+def test_headers_are_found_where_wsgi_keeps_them(name: str) -> None:
+    request = WSGIRequest(environ_of("GET", "/", [(name, "1")], None))
+    assert (request.header(name.lower().encode()), request.header(b"absent")) == ((b"1",), ())
+
+
+def test_a_repeated_header_of_another_name_is_refused(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider(), presentation=[Header("Access-Token")]))
+    headers = [("Access-Token", issuer.token())] * 2
+    assert call_wsgi(protected(unreachable, server), headers=headers).status == 400
+
+
+def test_the_middleware_stands_the_validator_on_both_sides(server: ResourceServer, issuer: Issuer) -> None:
+    environ = environ_of("GET", "/photos", bearer(issuer.token()), None)
+    assert isinstance(run_wsgi(protected(protected(echo, server), server), environ), Answer)

@@ -1,0 +1,39 @@
+"""Puts a check in front of a function, keeping its kind: plain, coroutine, generator or asynchronous generator.
+
+Knows nothing of frameworks or of what the check decides.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
+
+F = TypeVar("F", bound=Callable[..., Any])
+Check = Callable[[tuple[Any, ...], dict[str, Any]], None]
+
+
+def guard(function: F, check: Check) -> F:
+    """`function`, entered only after `check(args, kwargs)` returned; `check` may take things out of kwargs."""
+    if is_async(function):
+
+        @wraps(function)
+        async def checked_async(*args: Any, **kwargs: Any) -> Any:
+            check(args, kwargs)
+            return await function(*args, **kwargs)
+
+        return cast("F", checked_async)
+
+    # Right for generators too: the check is done at the call, before anything was produced.
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        check(args, kwargs)
+        return function(*args, **kwargs)
+
+    return cast("F", checked)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """True for what must be awaited when called: coroutine functions, partials of them, objects that call one."""
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - its kind is asked, not whether it is there

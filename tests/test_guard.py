@@ -1,0 +1,160 @@
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from oauth_rs.guard import guard, is_async
+
+entered: list[str] = []
+
+
+class Refused(Exception):
+    """What a check may say."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_entered() -> None:
+    entered.clear()
+
+
+def plain(name: str, *, mark: str = "") -> str:
+    """A function."""
+    entered.append(name)
+    return name + mark
+
+
+async def coroutine(name: str, *, mark: str = "") -> str:
+    entered.append(name)
+    return name + mark
+
+
+def generator(name: str, *, mark: str = "") -> Iterator[str]:
+    entered.append(name)
+    yield name + mark
+
+
+async def asynchronous_generator(name: str, *, mark: str = "") -> AsyncIterator[str]:
+    entered.append(name)
+    yield name + mark
+
+
+class Plain:
+    def __call__(self, name: str, *, mark: str = "") -> str:
+        return plain(name, mark=mark)
+
+    async def method(self, name: str, *, mark: str = "") -> str:
+        return await coroutine(name, mark=mark)
+
+
+class Awaited:
+    async def __call__(self, name: str, *, mark: str = "") -> str:
+        return await coroutine(name, mark=mark)
+
+
+KINDS: list[tuple[Callable[..., Any], bool]] = [
+    (plain, False),
+    (generator, False),
+    (asynchronous_generator, False),
+    (Plain().__call__, False),
+    (coroutine, True),
+    (Plain().method, True),
+]
+WRAPPED: list[tuple[Callable[..., Any], bool]] = [
+    (Plain(), False),
+    (partial(plain), False),
+    (Plain, False),
+    (Awaited(), True),
+    (partial(coroutine), True),
+    (partial(partial(coroutine), mark="!"), True),
+    (partial(Awaited()), True),
+]
+
+
+def passes(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    pass
+
+
+def refuses(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    raise Refused
+
+
+async def collected(answer: Any) -> Any:
+    """What `answer` gives, whatever its kind: the list of what it yields, or its value."""
+    if inspect.isasyncgen(answer):
+        return [item async for item in answer]
+    if inspect.isgenerator(answer):
+        return list(answer)
+    return await answer if inspect.isawaitable(answer) else answer
+
+
+@pytest.mark.parametrize(("function", "awaited"), [*KINDS, *WRAPPED], ids=lambda value: getattr(value, "__name__", ""))
+def test_what_must_be_awaited_is_known(function: Callable[..., Any], awaited: bool) -> None:  # noqa: FBT001
+    assert is_async(function) is awaited
+
+
+@pytest.mark.parametrize("function", [kind for kind, _ in KINDS])
+def test_a_guarded_function_keeps_its_kind(function: Callable[..., Any]) -> None:
+    guarded = guard(function, passes)
+    answer, bare = guarded("ada", mark="!"), function("ada", mark="!")
+    assert type(answer) is type(bare)
+    assert asyncio.run(collected(answer)) == asyncio.run(collected(bare))
+    assert inspect.iscoroutinefunction(guarded) == inspect.iscoroutinefunction(function)
+
+
+@pytest.mark.parametrize("function", [kind for kind, _ in [*KINDS, *WRAPPED]])
+def test_a_refused_function_is_never_entered(function: Callable[..., Any]) -> None:
+    async def call() -> None:
+        await collected(guard(function, refuses)("ada"))
+
+    with pytest.raises(Refused):
+        asyncio.run(call())
+    assert not entered
+
+
+@pytest.mark.parametrize("function", [plain, generator, asynchronous_generator, Plain()])
+def test_generators_are_refused_at_the_call_before_anything_is_sent(function: Callable[..., Any]) -> None:
+    guarded = guard(function, refuses)
+    with pytest.raises(Refused):
+        guarded("ada")
+
+
+@pytest.mark.parametrize("function", [coroutine, Awaited(), partial(coroutine)])
+def test_awaited_objects_answer_through_the_guard(function: Callable[..., Any]) -> None:
+    assert inspect.iscoroutinefunction(guard(function, passes))
+    assert asyncio.run(guard(function, passes)("ada", mark="!")) == "ada!"
+
+
+@pytest.mark.parametrize("function", [plain, coroutine])
+def test_the_check_sees_the_arguments_and_may_take_some_out(function: Callable[..., Any]) -> None:
+    seen: list[Any] = []
+
+    def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.extend([args, kwargs.pop("grant")])
+
+    answer = asyncio.run(collected(guard(function, check)("ada", mark="!", grant="the grant")))
+    assert answer == "ada!"
+    assert seen == [("ada",), "the grant"]
+
+
+def test_the_caller_keeps_what_the_check_takes_out() -> None:
+    given = {"mark": "!", "grant": "the grant"}
+    guard(plain, lambda _, kwargs: kwargs.pop("grant"))("ada", **given)
+    assert given == {"mark": "!", "grant": "the grant"}
+
+
+@pytest.mark.parametrize("function", [plain, coroutine])
+def test_a_guarded_function_keeps_its_name_text_and_signature(function: Callable[..., Any]) -> None:
+    guarded = guard(function, passes)
+    assert (guarded.__name__, guarded.__doc__) == (function.__name__, function.__doc__)
+    assert inspect.signature(guarded) == inspect.signature(function)
+
+
+def test_the_check_is_done_at_every_call() -> None:
+    calls: list[tuple[Any, ...]] = []
+    guarded = guard(plain, lambda args, _: calls.append(args))
+    guarded("ada")
+    guarded("eve")
+    assert calls == [("ada",), ("eve",)]

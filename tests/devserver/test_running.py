@@ -1,0 +1,124 @@
+import socket
+import threading
+import time
+
+import httpx2
+import jwt
+import pytest
+
+from oauth_rs.devserver import Client, DevServer
+from tests.devserver.conftest import Read
+
+API = "https://api.example.com"
+
+
+def get(url: str) -> httpx2.Response:
+    return httpx2.get(url, trust_env=False)
+
+
+def test_a_stopped_server_refuses_connections_and_leaves_no_thread() -> None:
+    threads = threading.active_count()
+    with DevServer.running(audience=API, algorithm="ES256") as server:
+        assert threading.active_count() == threads + 1
+    assert threading.active_count() == threads
+    with pytest.raises(httpx2.ConnectError):
+        get(f"{server.issuer}/jwks")
+
+
+def test_a_restarted_server_has_its_port_keys_and_counters() -> None:
+    with DevServer.running(audience=API, algorithm="ES256") as server:
+        before = get(f"{server.issuer}/jwks").json()
+        server.stop()
+        token = server.token()
+        server.start()
+        assert get(f"{server.issuer}/jwks").json() == before == server.jwks()
+        assert jwt.get_unverified_header(token)["kid"] == before["keys"][0]["kid"]
+        assert server.hits["/jwks"] == 2
+
+
+def test_starting_and_stopping_twice_changes_nothing() -> None:
+    with DevServer.running(audience=API, algorithm="ES256") as server:
+        server.start()
+        assert get(f"{server.issuer}/jwks").status_code == 200
+        server.stop()
+        server.stop()
+
+
+def test_a_server_that_was_never_started_gives_its_port_back() -> None:
+    server = DevServer(audience=API, algorithm="ES256")
+    server.stop()
+    with socket.create_server(("127.0.0.1", int(server.issuer.rpartition(":")[2]))):
+        pass
+
+
+def test_a_failing_block_stops_the_server_too() -> None:
+    with pytest.raises(KeyError), DevServer.running(audience=API, algorithm="ES256") as server:
+        raise KeyError
+    with pytest.raises(httpx2.ConnectError):
+        get(f"{server.issuer}/jwks")
+
+
+def test_a_stalled_request_and_an_idle_connection_do_not_keep_the_server_from_stopping() -> None:
+    with DevServer.running(audience=API, algorithm="ES256") as server, httpx2.Client(trust_env=False) as idle:
+        idle.get(f"{server.issuer}/jwks")
+        port = int(server.issuer.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as stalled:
+            stalled.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            get(f"{server.issuer}/jwks")
+            started = time.monotonic()
+            server.stop()
+        assert time.monotonic() - started < 5
+
+
+def test_a_taken_port_is_an_os_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        DevServer(audience=API, algorithm="ES256", port=taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("lifetime", [0, -1])
+def test_a_lifetime_below_one_second_is_refused(lifetime: int) -> None:
+    with pytest.raises(ValueError, match="lifetime"):
+        DevServer(audience=API, lifetime=lifetime)
+
+
+def test_two_clients_with_one_id_are_refused() -> None:
+    with pytest.raises(ValueError, match="same id"):
+        DevServer(audience=API, clients=[Client("a", "one"), Client("a", "two")])
+
+
+def test_an_unknown_algorithm_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown algorithm"):
+        DevServer(audience=API, algorithm="HS256")
+
+
+def test_a_direct_token_speaks_for_the_first_client_and_the_default_audience(server: DevServer, read: Read) -> None:
+    claims = read(server.token(scope="photos"), get(f"{server.issuer}/jwks").json())["claims"]
+    assert (claims["sub"], claims["aud"], claims["scope"]) == ("demo", API, "photos")
+
+
+def test_a_direct_token_can_be_wrong_in_every_way(server: DevServer) -> None:
+    token = server.token(client_id="x", claims={"aud": "y"}, header={"typ": "JWT"}, drop=("exp",), alg="none")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["sub"], claims["aud"], "exp" in claims) == ("x", "y", False)
+    assert jwt.get_unverified_header(token)["typ"] == "JWT"
+
+
+def test_the_clock_is_an_argument() -> None:
+    with DevServer.running(audience=API, algorithm="ES256", clock=lambda: 0.0, lifetime=5) as server:
+        claims = jwt.decode(server.token(), options={"verify_signature": False})
+    assert (claims["iat"], claims["exp"]) == (0, 5)
+
+
+def test_rotate_returns_the_new_key_id() -> None:
+    with DevServer.running(audience=API, algorithm="ES256") as server:
+        old = server.jwks()["keys"][0]["kid"]
+        kid = server.rotate(keep=True)
+        assert [key["kid"] for key in get(f"{server.issuer}/jwks").json()["keys"]] == [kid, old]
+
+
+def test_an_ipv6_issuer_is_written_in_brackets() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with DevServer.running(audience=API, algorithm="ES256", host="::1") as server:
+        assert server.issuer.startswith("http://[::1]:")
+        assert get(f"{server.issuer}/jwks").status_code == 200

@@ -1,0 +1,176 @@
+"""A goals API on Flask and SQLAlchemy: callers read with the scope `goals`, write with `goals.write`, and reach only
+their own goals. Run it with `python examples/flask_app/app.py`; README.md has the requests to try.
+"""
+
+import argparse
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, abort, current_app, json, request, url_for
+from sqlalchemy import URL, ForeignKey, NullPool, UniqueConstraint, create_engine, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.schema import CreateTable
+from werkzeug.exceptions import HTTPException
+
+from oauth_rs import Bearer, JWTProvider, RemoteKeys, ResourceServer
+from oauth_rs.flask import current_grant, protect, requires
+
+LOCK_TIMEOUT = 30  # seconds that a write waits for those before it: SQLite lets one write at a time
+BODY_LIMIT = 4096  # bytes: a goal is one short JSON object
+# Not blank, no control characters, and no half of a surrogate pair: JSON can spell one, a database cannot store it.
+TITLE = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+ONE_GOAL = "/<int(max=9223372036854775807):number>"  # SQLite knows no larger integer
+
+goals = Blueprint("goals", __name__, url_prefix="/goals")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class User(Base):
+    """A caller. Two issuers may use the same subject for different people: only the pair names one."""
+
+    __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    issuer: Mapped[str]
+    subject: Mapped[str]
+
+
+class Goal(Base):
+    __tablename__ = "goals"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[int] = mapped_column(ForeignKey(User.number), index=True)
+    title: Mapped[str]
+    done: Mapped[bool] = mapped_column(default=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"number": self.number, "title": self.title, "done": self.done}
+
+
+def create_app(issuer: str, audience: str, database: str | Path, *, keys: RemoteKeys | None = None) -> Flask:
+    """The application, for tokens of `issuer` made out to `audience`, on the SQLite file `database`.
+
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    # No pool: a file opens in no time, and a worker process that is forked later inherits no connection.
+    url = URL.create("sqlite", database=str(database))
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": LOCK_TIMEOUT})
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:  # `create_all` looks first: two workers that start at once collide
+            connection.execute(CreateTable(table, if_not_exists=True))
+    app.extensions["sessions"] = sessionmaker(engine, expire_on_commit=False)
+    app.register_error_handler(HTTPException, as_json)
+    app.register_blueprint(goals)
+    protect(app, ResourceServer(Bearer(JWTProvider(issuer, audience=audience, keys=keys), realm="goals")))
+    return app
+
+
+@goals.get("")
+@requires("goals")
+def list_goals() -> dict[str, Any]:
+    with caller() as (session, owner):
+        found = session.scalars(select(Goal).where(Goal.owner == owner).order_by(Goal.number))
+        return {"goals": [goal.as_json() for goal in found]}
+
+
+@goals.post("")
+@requires("goals.write")
+def create_goal() -> tuple[dict[str, Any], int, dict[str, str]]:
+    members = sent_members()
+    if "title" not in members:
+        abort(400, "A new goal needs a title.")
+    with caller() as (session, owner):
+        goal = Goal(owner=owner, **members)
+        session.add(goal)
+    return goal.as_json(), 201, {"Location": url_for("goals.read_goal", number=goal.number)}
+
+
+@goals.get(ONE_GOAL)
+@requires("goals")
+def read_goal(number: int) -> dict[str, Any]:
+    with caller() as (session, owner):
+        goal = session.scalar(select(Goal).where(Goal.number == number, Goal.owner == owner))
+    return own(goal).as_json()
+
+
+@goals.patch(ONE_GOAL)
+@requires("goals.write")
+def update_goal(number: int) -> dict[str, Any]:
+    members = sent_members()
+    with caller() as (session, owner):
+        change = update(Goal).where(Goal.number == number, Goal.owner == owner).values(members)
+        goal = session.scalar(change.returning(Goal))
+    return own(goal).as_json()
+
+
+@goals.delete(ONE_GOAL)
+@requires("goals.write")
+def delete_goal(number: int) -> tuple[str, int]:
+    with caller() as (session, owner):
+        goal = session.scalar(delete(Goal).where(Goal.number == number, Goal.owner == owner).returning(Goal))
+    own(goal)
+    return "", 204
+
+
+def own(goal: Goal | None) -> Goal:
+    """Somebody else's goal and one that does not exist look alike: the answer gives nothing away."""
+    return goal or abort(404, "You have no such goal.")
+
+
+@contextmanager
+def caller() -> Iterator[tuple[Session, int]]:
+    """A transaction, and the number of the caller's row in it, made when this is their first request."""
+    names = {"issuer": current_grant.issuer, "subject": current_grant.subject}
+    query = select(User.number).filter_by(**names)
+    with current_app.extensions["sessions"].begin() as session:
+        number = session.scalar(query)
+        if number is None:
+            # Two first requests may both get here. The unique constraint lets one insert, and both then find its row.
+            session.execute(insert(User).values(names).on_conflict_do_nothing())
+            number = session.scalars(query).one()
+        yield session, number
+
+
+def sent_members() -> dict[str, Any]:
+    """`title`, `done` or both from the body, each of its type. Anything else is a 400 that says what to send."""
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # a thousand brackets within each other
+        body = None
+    if not isinstance(body, dict) or not body or not body.keys() <= {"title", "done"}:
+        abort(400, 'Send a JSON object with "title", "done" or both, as application/json.')
+    title = body.get("title", "-")
+    if not isinstance(title, str) or not TITLE.fullmatch(title):
+        abort(400, "A title is text of 1 to 200 characters, without control characters.")
+    if not isinstance(body.get("done", False), bool):
+        abort(400, "done is true or false.")
+    return body
+
+
+def as_json(error: HTTPException) -> Response:
+    """Flask's own errors in the shape of oauth_rs's."""
+    response = Response(status=error.code, headers=error.get_headers(), mimetype="application/json")
+    response.data = json.dumps({"error": error.name, "error_description": error.description})
+    return response
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--issuer", default="http://127.0.0.1:9000", help="default: %(default)s")
+    parser.add_argument("--audience", default="http://127.0.0.1:8000", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=5000, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--database", type=Path, default="goals.sqlite", help="default: %(default)s")
+    options = parser.parse_args()
+    create_app(options.issuer, options.audience, options.database).run(port=options.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""A photo service on Starlette: the scope `photos` lets a caller look, `photos.print` print, and `photos.private` see
+the private ones too. Run it with `python examples/starlette_app/app.py`; README.md has the requests to try.
+"""
+
+import argparse
+import time
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from http import HTTPStatus
+from typing import cast
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from oauth_rs import Bearer, Grant, JWTProvider, RemoteKeys, ResourceServer
+from oauth_rs.asgi import OAuthMiddleware
+from oauth_rs.starlette import requires
+
+EXPIRED = 1008  # RFC 6455 section 7.4.1: the connection no longer meets our policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Photo:
+    title: str
+    private: bool = False
+
+
+PHOTOS = {
+    "1": Photo(title="Harbour at dawn"),
+    "2": Photo(title="Market day"),
+    "3": Photo(title="Family dinner", private=True),
+}
+
+
+def create_app(
+    issuer: str, audience: str, *, keys: RemoteKeys | None = None, origins: Collection[str] = ()
+) -> Starlette:
+    """The application, for tokens of `issuer` made out to `audience`, and for the scripts of `origins`.
+
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed.
+    """
+    provider = JWTProvider(issuer, audience=audience, keys=keys)
+    server = ResourceServer(Bearer(provider, realm="photos"), public=["/health"])
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/photos", list_photos),
+            Route("/photos/{number}", read_photo),
+            Route("/photos/{number}/prints", print_photo, methods=["POST"]),
+            WebSocketRoute("/photos/live", live),
+        ],
+        # CORS stands outside: a script of another origin may then read a refusal too.
+        middleware=[
+            Middleware(CORSMiddleware, allow_origins=origins, allow_headers=["Authorization"], allow_methods=["*"]),
+            Middleware(OAuthMiddleware, server),
+        ],
+        exception_handlers={HTTPException: as_json},
+    )
+
+
+async def health(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+@requires("photos")
+async def list_photos(request: Request) -> Response:
+    shown = request.state.grant.allows("photos.private")
+    return JSONResponse({number: photo.title for number, photo in PHOTOS.items() if shown or not photo.private})
+
+
+@requires("photos")
+async def read_photo(request: Request) -> Response:
+    return JSONResponse(asdict(photo_for(request.state.grant, request.path_params["number"])))
+
+
+@requires("photos.print")
+async def print_photo(request: Request) -> Response:
+    grant: Grant = request.state.grant
+    photo = photo_for(grant, request.path_params["number"])
+    return JSONResponse({"printed": photo.title, "for": grant.subject}, 202)
+
+
+@requires("photos")
+async def live(websocket: WebSocket) -> None:
+    """Answers each number with its photo until the grant expires: a socket may outlive the token that opened it."""
+    grant: Grant = websocket.state.grant
+    await websocket.accept()
+    with anyio.move_on_after(grant.expires_at - time.time()):
+        while (message := await websocket.receive())["type"] == "websocket.receive":
+            try:
+                photo = photo_for(grant, message.get("text") or "")
+            except HTTPException as error:
+                await websocket.send_json({"error": error.detail})
+            else:
+                await websocket.send_json(asdict(photo))
+        return
+    await websocket.close(EXPIRED, "The grant has expired.")
+
+
+def photo_for(grant: Grant, number: str) -> Photo:
+    """The photo, when `grant` lets its bearer see it: only the photo itself can say which scope that takes."""
+    photo = PHOTOS.get(number)
+    if photo is None:
+        raise HTTPException(404, "There is no such photo.")
+    if photo.private:
+        grant.require("photos.private")
+    return photo
+
+
+async def as_json(_request: Request, error: Exception) -> Response:
+    """Starlette's own errors in the shape of oauth_rs's."""
+    http = cast("HTTPException", error)
+    body = {"error": HTTPStatus(http.status_code).phrase, "error_description": http.detail}
+    return JSONResponse(body, http.status_code, http.headers)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--issuer", default="http://127.0.0.1:9000", help="default: %(default)s")
+    parser.add_argument("--audience", default="http://127.0.0.1:8000", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one (default: %(default)s)")
+    options = parser.parse_args()
+    uvicorn.run(create_app(options.issuer, options.audience), port=options.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The demo ends well, and would not if an application answered otherwise."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from examples.demo import built_world, shortened, tried
+from examples.demo_cases import (
+    BAD_TOKEN,
+    CANNOT_SAY,
+    NOBODY,
+    OK,
+    TRIES,
+    Answer,
+    App,
+    Case,
+    Expected,
+    all_cases,
+    lacks,
+    patiently,
+)
+from tests.examples.conftest import PATIENCE, ROOT
+
+APP = App(name="flask", url="http://127.0.0.1:1", path="/goals", scope="goals")
+
+
+def answered(status: int, **headers: str) -> Answer:
+    return Answer(status=status, headers=httpx2.Headers({name.replace("_", "-"): headers[name] for name in headers}))
+
+
+def test_every_case_is_as_expected_against_both_applications() -> None:
+    done = subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    *lines, last = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, last) == (0, "", f"{len(lines)} of {len(lines)} as expected")
+    apps = Counter(line.split()[1] for line in lines)
+    assert set(apps) == {"flask", "starlette"}
+    assert min(apps.values()) >= 24
+
+
+def test_a_wrong_expectation_fails_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    with built_world() as world:
+        first, second, *_ = (next(cases) for cases in [all_cases(world)] * 2)
+        assert tried([first, replace(second, expected=BAD_TOKEN)]) == 1
+    right, wrong, last = capsys.readouterr().out.splitlines()
+    assert (right[:4], wrong[:4], last) == ("ok  ", "FAIL", "1 of 2 as expected")
+
+
+def test_a_demo_that_tried_nothing_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tried([]) == 1
+    assert capsys.readouterr().out == "0 of 0 as expected\n"
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer"),
+    [
+        (OK, answered(204)),
+        (OK, answered(200, www_authenticate="Bearer")),
+        (OK, answered(200, retry_after="1")),
+        (NOBODY, answered(401)),
+        (NOBODY, answered(403, www_authenticate="Bearer")),
+        (NOBODY, answered(401, www_authenticate='Bearer error="invalid_token"')),
+        (BAD_TOKEN, answered(401, www_authenticate="Bearer")),
+        (BAD_TOKEN, answered(401, www_authenticate='Bearer error="invalid_request"')),
+        (lacks("goals"), answered(403)),
+        (lacks("goals"), answered(403, www_authenticate='Bearer error="insufficient_scope"')),
+        (lacks("goals"), answered(403, www_authenticate='Bearer scope="photos", error="insufficient_scope"')),
+        (CANNOT_SAY, answered(503)),
+        (CANNOT_SAY, answered(503, retry_after="1", www_authenticate="Bearer")),
+        (Expected(404), answered(404, www_authenticate="Bearer")),
+    ],
+)
+def test_an_answer_that_is_not_quite_right_is_wrong(expected: Expected, answer: Answer) -> None:
+    assert not expected.met_by(answer)
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer"),
+    [
+        (OK, answered(200)),
+        (NOBODY, answered(401, www_authenticate='Bearer realm="goals"')),
+        (lacks("goals"), answered(403, www_authenticate='Bearer scope="goals", error="insufficient_scope"')),
+        (CANNOT_SAY, answered(503, retry_after="1")),
+    ],
+)
+def test_an_answer_with_all_that_belongs_to_it_is_right(expected: Expected, answer: Answer) -> None:
+    assert expected.met_by(answer)
+
+
+def test_a_line_shows_what_was_sent_expected_and_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = answered(503, retry_after="7")
+    tried([Case(app=APP, name="issuer down", sent="known key", send=lambda: answer, expected=CANNOT_SAY)])
+    line = capsys.readouterr().out.splitlines()[0]
+    assert re.split(r"\s{2,}", line)[1:] == [
+        "flask",
+        "issuer down",
+        "known key",
+        "expected 503, got 503",
+        "Retry-After: 7",
+    ]
+
+
+def test_a_long_challenge_is_shortened() -> None:
+    assert shortened("a" * 60) == "a" * 60
+    assert shortened("a" * 61) == "a" * 57 + "..."
+
+
+def test_a_client_that_is_told_to_come_back_gives_up_in_the_end() -> None:
+    told = [answered(503, retry_after="0")] * TRIES + [answered(200)]
+    assert patiently(iter(told).__next__).status == 503
+
+
+def test_a_client_that_is_told_to_come_back_does() -> None:
+    told = [answered(503, retry_after="0"), answered(200)]
+    assert patiently(iter(told).__next__).status == 200

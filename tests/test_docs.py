@@ -1,0 +1,43 @@
+"""The code in the README and the docs runs, and the applications in it are protected."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from starlette.testclient import TestClient
+
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(code, id=f"{file.name}-{number}")
+    for file in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for number, code in enumerate(FENCE.findall(file.read_text()))
+]
+
+
+def run(code: str) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "docs"}
+    exec(compile(code, "docs", "exec"), namespace)  # noqa: S102 - the project's own documents
+    return namespace
+
+
+@pytest.mark.parametrize("code", BLOCKS)
+def test_code_in_the_docs_runs(code: str) -> None:
+    run(code)
+
+
+@pytest.mark.parametrize("code", [block for block in BLOCKS if "app = " in str(block.values[0])])
+def test_applications_in_the_docs_are_protected(code: str) -> None:
+    app = run(code)["app"]
+    client: Any = app.test_client() if isinstance(app, Flask) else TestClient(app)
+    reply = client.get("/photos/1" if "/photos/{number}" in code else "/photos")
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_every_file_the_readme_points_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text())
+    assert links
+    assert all((ROOT / link).exists() for link in links)

@@ -62,7 +62,11 @@ class ASGIRequest:
         return str(client[0]) if client else ""
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
-        return [value for key, value in self._scope["headers"] if key == name]
+        found = []
+        for key, value in self._scope["headers"]:  # a comprehension is a call in Python 3.11
+            if key == name:
+                found.append(value)
+        return found
 
 
 class _Nobody:

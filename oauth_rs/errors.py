@@ -27,11 +27,13 @@ class OAuthError(Exception):
     error: ClassVar[str]
 
     def __init__(self, reason: str, description: str, *, scheme: str = "") -> None:
-        super().__init__(reason)
         self.reason = reason
         self.description = description
         self.scheme = scheme
         self.credential = ""
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class InvalidRequest(OAuthError):

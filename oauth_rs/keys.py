@@ -52,14 +52,18 @@ class KeySource(Protocol):
 
 
 class StaticKeys:
-    """Keys given in configuration: `StaticKeys(pem_key(...), symmetric_key(...))`."""
+    """Keys given in configuration: `StaticKeys(pem_key(...), symmetric_key(...))`.
 
-    __slots__ = ("_keys",)
+    A key that was given no `kid` serves tokens of any, as long as it is the only one for their algorithm.
+    """
+
+    __slots__ = ("_keys", "basis")
 
     def __init__(self, *keys: Key) -> None:
         if not keys:
             raise ValueError("StaticKeys() verifies nothing: give it at least one key")
         self._keys = KeySet(keys)
+        self.basis: object = self._keys  # they are good as long as the configuration
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any]) -> "StaticKeys":
@@ -71,18 +75,18 @@ class StaticKeys:
             )
         return cls(*keys.keys)
 
-    @property
-    def basis(self) -> object:
-        return self._keys
-
     def peek(self, algorithm: str, kid: str | None, /) -> Key | None:
         """The key for `algorithm` and `kid`, if there is one."""
-        return self._keys.select(algorithm, kid)
+        key = self._keys.select(algorithm, kid)
+        if key is None and kid is not None:
+            unnamed = self._keys.select(algorithm, None)
+            return unnamed if unnamed is not None and unnamed.kid is None else None
+        return key
 
     def find(self, algorithm: str, kid: str | None, /) -> Flow[Key]:
         """The key for `algorithm` and `kid`. Raises InvalidToken (`unknown_key`)."""
         yield from ()  # never asks for anything
-        key = self._keys.select(algorithm, kid)
+        key = self.peek(algorithm, kid)
         if key is None:
             raise _unknown_key()
         return key

@@ -23,14 +23,16 @@ class Requirement(Protocol):
 class AllOf:
     """Met when every part is held. `AllOf()` asks for nothing but a grant."""
 
-    __slots__ = ("parts", "scopes")
+    __slots__ = ("_names", "_nested", "parts", "scopes")
 
     def __init__(self, *parts: str | Requirement) -> None:
         self.parts = tuple(map(_checked, parts))
         self.scopes = _named(self.parts)
+        self._names = frozenset(part for part in self.parts if isinstance(part, str))
+        self._nested = tuple(part for part in self.parts if not isinstance(part, str))
 
     def met_by(self, held: Collection[str], /) -> bool:
-        return all(part in held if isinstance(part, str) else part.met_by(held) for part in self.parts)
+        return self._names.issubset(held) and all(part.met_by(held) for part in self._nested)
 
     def __repr__(self) -> str:
         return f"AllOf({', '.join(map(repr, self.parts))})"

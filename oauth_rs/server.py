@@ -156,5 +156,6 @@ def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
     if grant is None:
         scope = " ".join(requirement.scopes)
         raise MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)
-    grant.require(requirement)
+    if not requirement.met_by(grant.scopes):
+        grant.require(requirement)
     return grant

@@ -165,3 +165,7 @@ def test_effects_are_frozen_and_hashable(effect: Effect) -> None:
 def test_only_fetches_that_ask_the_same_are_equal(other: Fetch) -> None:
     assert Fetch("GET", URL) == Fetch("GET", URL)
     assert other != Fetch("GET", URL)
+
+
+def test_a_fetch_takes_a_quarter_of_a_mebibyte_and_shares_nothing_unless_told() -> None:
+    assert (Fetch("GET", URL).limit, Fetch("GET", URL).shared) == (262_144, 0.0)

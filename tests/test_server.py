@@ -233,6 +233,12 @@ def test_only_a_token_in_the_query_makes_the_answer_private(
     assert everywhere.private(PlainRequest(query=query)) is private
 
 
+def test_one_scheme_that_finds_a_token_in_the_query_is_enough_for_privacy(issuer: Issuer) -> None:
+    header = Bearer(issuer.provider(), presentation=[Header("Access-Token")])
+    query = Bearer(issuer.provider(), presentation=[LegacyQuery()])
+    assert ResourceServer(header, query).private(PlainRequest(query=b"access_token=a"))
+
+
 # Requests that need no grant
 
 

@@ -77,7 +77,7 @@ REFUSED = {
     "and another": (["Bearer {good}", "Basic YTpi"], 400, "invalid_request"),
     "after another": (["Basic YTpi", "Bearer {good}"], 401, None),
     "beyond ASCII": (["Bearer {good}é"], 400, "invalid_request"),
-    "beyond ISO-8859-1": (["Bearer {good}€"], 400, "invalid_request"),
+    "beyond ISO-8859-1": (["Bearer {good}€"], 401, "invalid_token"),
 }
 
 

@@ -31,10 +31,9 @@ def _pss(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
 
 def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey], Verifier]:
     """`size` is the length of a coordinate in bytes: the signature is r and s side by side (RFC 7518 section 3.4)."""
-    algorithm = ECDSA(digest)
 
     def of(key: EllipticCurvePublicKey) -> Verifier:
-        check_der = _verifier(key.verify, algorithm)
+        check_der = _verifier(key.verify, ECDSA(digest))
 
         def check(message: bytes, signature: bytes) -> bool:
             if len(signature) != 2 * size:
@@ -47,8 +46,8 @@ def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey
     return of
 
 
-def _hmac(name: str) -> Callable[[bytes], Verifier]:
-    return lambda secret: lambda message, signature: hmac.compare_digest(hmac.digest(secret, message, name), signature)
+def _ed25519(key: Ed25519PublicKey) -> Verifier:
+    return _verifier(key.verify)
 
 
 def _verifier(verify: Callable[..., None], *arguments: Any) -> Verifier:
@@ -62,8 +61,18 @@ def _verifier(verify: Callable[..., None], *arguments: Any) -> Verifier:
     return check
 
 
-def _ed25519(key: Ed25519PublicKey) -> Verifier:
-    return _verifier(key.verify)
+def _hmac(name: str) -> Callable[[bytes], Verifier]:
+    def of(secret: bytes) -> Verifier:
+        keyed = hmac.new(secret, digestmod=name)  # copied for each message: the key is taken in once
+
+        def check(message: bytes, signature: bytes) -> bool:
+            mac = keyed.copy()
+            mac.update(message)
+            return hmac.compare_digest(mac.digest(), signature)
+
+        return check
+
+    return of
 
 
 RSA: Mapping[str, Callable[[Any], Verifier]] = {
@@ -87,3 +96,4 @@ HMAC: Mapping[str, Callable[[bytes], Verifier]] = {
     "HS512": _hmac("sha512"),
 }
 ASYMMETRIC = frozenset((*RSA, *(name for curve in EC.values() for name in curve), *OKP))
+SUPPORTED = ASYMMETRIC | HMAC.keys()

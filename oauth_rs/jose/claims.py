@@ -45,8 +45,15 @@ def numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
 
 
 def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
-    """Returns when `aud`, a string or an array of strings, names one of `accepted`. Reason: `wrong_audience`."""
+    """Returns when `aud`, a string or an array of strings, names one of `accepted`.
+
+    Reasons: `no_audience`, `wrong_audience`.
+    """
     named = claims.get("aud")
+    if isinstance(named, str) and named in accepted:
+        return
+    if named is None:
+        raise InvalidToken("no_audience", "The access token does not say whom it is for.")
     names = [named] if isinstance(named, str) else named
     if not isinstance(names, list):
         raise _malformed()
@@ -67,9 +74,9 @@ def check_times(claims: Mapping[str, Any], *, now: float, leeway: float) -> int:
         raise InvalidToken("no_expiry", "The access token does not say when it expires.")
     if now >= expires + leeway:
         raise InvalidToken("expired", "The access token has expired.")
-    latest = now + leeway
-    if (numeric_date(claims, "nbf") or 0) > latest or (numeric_date(claims, "iat") or 0) > latest:
-        raise InvalidToken("not_yet_valid", "The access token is not valid yet.")
+    for name in ("nbf", "iat"):
+        if name in claims and (numeric_date(claims, name) or 0) > now + leeway:
+            raise InvalidToken("not_yet_valid", "The access token is not valid yet.")
     return expires
 
 

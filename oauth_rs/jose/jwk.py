@@ -8,7 +8,6 @@ fetched (see keys.py). Does not check certificates (`x5c`, `x5t`).
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -91,7 +90,7 @@ def symmetric_key(secret: bytes, *, algorithm: str = "HS256", kid: str | None = 
         raise ValueError(
             "this secret is the text of an asymmetric key or of a JWK: take pem_key or public_key"
         ) from error
-    return Key(kid, MappingProxyType({algorithm: HMAC[algorithm](secret)}))
+    return Key(kid, {algorithm: HMAC[algorithm](secret)})
 
 
 class KeySet:
@@ -167,7 +166,7 @@ def _bound(kid: str | None, material: Any, algorithms: tuple[str, ...] | None) -
     verifiers = {name: possible[name](material) for name in chosen if name in possible}
     if not verifiers:
         raise ValueError("the algorithm does not fit the key")
-    return Key(kid, MappingProxyType(verifiers))
+    return Key(kid, verifiers)
 
 
 def _algorithms(material: Any) -> Mapping[str, Callable[[Any], Verifier]]:

@@ -10,10 +10,13 @@ from typing import Any
 
 from ..encoding import base64url_decode, json_object
 from ..errors import InvalidToken
+from .algorithms import SUPPORTED
 
 MAX_TOKEN_BYTES = 16_384  # twice the header line that common servers accept; keeps every later step linear and small
 _MAX_REMEMBERED_HEADER = 512  # a header as issuers write it; longer ones are parsed each time rather than kept
 _PARTS = 3
+# A JSON object in base64url begins with e, or with I, C or D where it begins with white space: most rubbish does not.
+_OPENINGS = (b"e", b"I", b"C", b"D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,24 @@ class CompactJWS:
 def parse(token: bytes) -> CompactJWS:
     """The parts of `token`, strictly decoded. Its signature is not checked.
 
-    Raises InvalidToken (`token_too_long`, `encrypted_token`, `malformed_token`, `crit_not_supported`).
+    Raises InvalidToken (`token_too_long`, `encrypted_token`, `malformed_token`, `crit_not_supported`, and
+    `algorithm_not_allowed` for `none` and all that algorithms.py does not know).
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidToken("token_too_long", "The access token is longer than this server accepts.")
     parts = token.split(b".", _PARTS)  # one more than there should be, however many dots a stranger sends
     if len(parts) != _PARTS:
         raise _not_three_parts(token)
-    header, payload, signature = parts
+    first, payload, signature = parts
+    if first[:1] not in _OPENINGS:
+        raise malformed()
     try:
-        return CompactJWS(
-            _remembered(header) if len(header) <= _MAX_REMEMBERED_HEADER else _header(header),
-            token[: -len(signature) - 1],
-            base64url_decode(payload),
-            base64url_decode(signature),
-        )
+        header = _remembered(first) if len(first) <= _MAX_REMEMBERED_HEADER else _header(first)
+        if header.alg not in SUPPORTED:
+            raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+        return CompactJWS(header, token[: -len(signature) - 1], base64url_decode(payload), base64url_decode(signature))
     except ValueError as error:
-        raise _malformed() from error
+        raise malformed() from error
 
 
 def media_type(typ: str) -> str:
@@ -93,8 +97,8 @@ def _text(value: Any) -> str:
 def _not_three_parts(token: bytes) -> InvalidToken:
     if token.count(b".") == 4:  # noqa: PLR2004 - RFC 7516 section 7.1: a compact JWE has five parts
         return InvalidToken("encrypted_token", "Encrypted access tokens are not supported.")
-    return _malformed()
+    return malformed()
 
 
-def _malformed() -> InvalidToken:
+def malformed() -> InvalidToken:
     return InvalidToken("malformed_token", "The access token is not a well-formed JWT.")

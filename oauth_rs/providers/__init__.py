@@ -6,32 +6,32 @@ from typing import Any, Protocol
 from ..encoding import json_object
 from ..errors import InvalidToken
 from ..flow import Flow
-from ..jose import jws
+from ..jose.jws import parse
 from ..model import Grant
 
 
 class PresentedToken:
     """A bearer token as it came, read once for all providers: none of it is verified yet.
 
-    `jws` and `claims` are None when the token is not a JWT; `fault` then says why. `digest` is its SHA-256.
+    `digest` is the SHA-256 of the token. Making one raises InvalidToken when the token is not a JWS (see jose/jws.py).
     """
 
-    __slots__ = ("claims", "digest", "fault", "jws")
-
-    jws: jws.CompactJWS | None
-    claims: Mapping[str, Any] | None
+    __slots__ = ("_claims", "digest", "jws")
 
     def __init__(self, token: bytes, digest: bytes) -> None:
         self.digest = digest
-        self.jws = self.claims = self.fault = None
-        try:
-            signed = jws.parse(token)
-            self.claims = json_object(signed.payload)
-            self.jws = signed
-        except InvalidToken as error:
-            self.fault = error
-        except ValueError:
-            self.fault = InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+        self.jws = parse(token)
+        self._claims: Mapping[str, Any] | None = None
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The payload as a JSON object, read when first asked for. Raises InvalidToken (`malformed_claims`)."""
+        if self._claims is None:
+            try:
+                self._claims = json_object(self.jws.payload)
+            except ValueError as error:
+                raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.") from error
+        return self._claims
 
 
 class Provider(Protocol):
@@ -51,3 +51,7 @@ class Provider(Protocol):
 
     def warm(self) -> Flow[None]:
         """Fetches ahead what the first token would have to wait for."""
+
+
+def unknown_issuer() -> InvalidToken:
+    return InvalidToken("unknown_issuer", "The access token is from an issuer that is not accepted.")

@@ -18,7 +18,7 @@ from ..jose.jwk import Key
 from ..jose.jws import CompactJWS, media_type
 from ..keys import KeySource, RemoteKeys
 from ..model import Grant
-from . import PresentedToken
+from . import PresentedToken, unknown_issuer
 
 LEEWAY = 60.0  # seconds of clock difference with the issuer
 MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
@@ -95,44 +95,44 @@ class JWTProvider:
         return grant if grant is not None and self._clock() < grant.expires_at else None
 
     def recognises(self, token: PresentedToken, /) -> bool:
-        """True when the unverified `iss` is this issuer, to the letter."""
-        return token.claims is not None and token.claims.get("iss") == self.issuer
+        """True when the unverified `iss` is this issuer, to the letter. Raises InvalidToken (`malformed_claims`)."""
+        return token.claims.get("iss") == self.issuer
 
     def verify(self, token: PresentedToken, /) -> Grant | Flow[Grant]:
-        """The grant that `token` proves.
+        """The grant that `token` proves. Fetches nothing for a token of another issuer.
 
-        Raises InvalidToken (`algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`, `missing_claim`,
-        `wrong_issuer`, `malformed_claim`, `wrong_audience`, `no_expiry`, `expired`, `not_yet_valid`) and Unavailable
-        (see keys.py).
+        Raises InvalidToken (`unknown_issuer`, `algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`,
+        `wrong_issuer`, `missing_claim`, `malformed_claim`, `no_audience`, `wrong_audience`, `no_expiry`, `expired`,
+        `not_yet_valid`, `malformed_claims`) and Unavailable (see keys.py).
         """
         # The cache is taken before the key is found: should the key go meanwhile, this cache goes with it.
         cache = self._memory[1]
-        signed, claims = token.jws, token.claims
-        if signed is None or claims is None:
-            raise token.fault or InvalidToken("malformed_token", "The access token is not a well-formed JWT.")
-        header = signed.header
+        header = token.jws.header
         if self._algorithms is not None and header.alg not in self._algorithms:
             raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
         key = self._keys.peek(header.alg, header.kid)
-        if key is None:
-            return self._wait(token.digest, signed, claims, cache)
-        return self._conclude(token.digest, signed, claims, cache, key)
+        if key is not None:
+            return self._conclude(token, key, cache)
+        if not self.recognises(token):
+            raise unknown_issuer()
+        return self._wait(token, cache)
 
     def warm(self) -> Flow[None]:
         """Fetches the keys of the issuer."""
         yield from self._keys.warm()
 
-    def _wait(self, digest: bytes, signed: CompactJWS, claims: Mapping[str, Any], cache: _Cache) -> Flow[Grant]:
-        key = yield from self._keys.find(signed.header.alg, signed.header.kid)
-        return self._conclude(digest, signed, claims, cache, key)
+    def _wait(self, token: PresentedToken, cache: _Cache) -> Flow[Grant]:
+        key = yield from self._keys.find(token.jws.header.alg, token.jws.header.kid)
+        return self._conclude(token, key, cache)
 
-    def _conclude(self, digest: bytes, signed: CompactJWS, claims: Mapping[str, Any], cache: _Cache, key: Key) -> Grant:
+    def _conclude(self, token: PresentedToken, key: Key, cache: _Cache) -> Grant:
+        signed = token.jws
         if not key.verify(signed.header.alg, signed.signing_input, signed.signature):
             raise InvalidToken("bad_signature", "The signature of the access token is not good.")
-        grant = self._grant(signed, claims)
+        grant = self._grant(signed, token.claims)
         now = self._monotonic()
         if self._keys.outlast(now + self._cache_seconds):
-            cache.put(digest, grant, now)
+            cache.put(token.digest, grant, now)
         return grant
 
     def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:
@@ -142,23 +142,23 @@ class JWTProvider:
         claim.check_audience(claims, self._audience)
         expires_at = claim.check_times(claims, now=self._clock(), leeway=self._leeway)
         scopes = claim.scopes(claims)
-        return Grant(
-            scheme="Bearer",
-            provider=self.name,
-            issuer=self.issuer,
-            subject=claim.text(claims, "sub"),
-            client_id=intern(claim.client(claims)),
-            scopes=scopes if self._scopes is None else scopes & self._scopes,
-            expires_at=expires_at,
-            claims_json=signed.payload,
-            confirmation=claim.confirmation(claims),
+        return Grant(  # by position: by name it takes twice as long
+            "Bearer",
+            self.name,
+            self.issuer,
+            claim.text(claims, "sub"),
+            intern(claim.client(claims)),
+            scopes if self._scopes is None else scopes & self._scopes,
+            expires_at,
+            signed.payload,
+            claim.confirmation(claims) if "cnf" in claims else None,
         )
 
     def _check_required(self, claims: Mapping[str, Any]) -> None:
         if claims.get("iss") != self.issuer:
             raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
         for name in self._required:
-            if claims.get(name) in (None, "") and not (name == "client_id" and claim.client(claims)):
+            if not claims.get(name) and not (name == "client_id" and claim.client(claims)):
                 raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx2
 import pytest
 import trustme
 
 from oauth_rs.errors import Unavailable
-from oauth_rs.fetch import HTTPSettings
+from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.blocking import BlockingHTTP, _Line
 from oauth_rs.flow import Aside, Fetch, Flow, ReadBody, Reply, Run
-from tests.support.misbehaving import FAILING, Floods, drips_body, drips_headers, silent, slowly
+from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
 from tests.support.serving import ScriptedServer, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what the tests are about
@@ -208,12 +207,21 @@ def test_a_connection_that_is_cut_leaves_no_thread(hasty: BlockingHTTP, web: Scr
             assert not thread.is_alive()
 
 
-def test_a_connection_that_comes_after_the_cut_is_cut_at_once(web: ScriptedServer) -> None:
+def test_a_connection_that_comes_after_the_cut_is_cut_at_once(http: BlockingHTTP, web: ScriptedServer) -> None:
     web.answers["/"] = drips_headers
-    line = _Line()
+    line, flight = _Line(), Flight(threading.Event(), timeout=60)
     line.cut()
-    with pytest.raises(httpx2.HTTPError):
-        BlockingHTTP(HTTPSettings())._exchange(Fetch("GET", f"{web.url}/"), line)
+    started = time.monotonic()
+    http._perform(Fetch("GET", f"{web.url}/"), flight, line)
+    assert flight.outcome == "fetch_timeout"
+    assert time.monotonic() - started < LONG / 2
+
+
+def test_an_exchange_that_ended_may_still_be_cut(http: BlockingHTTP, web: ScriptedServer) -> None:
+    line = _Line()
+    assert http._exchange(Fetch("GET", f"{web.url}/"), line).status == 404
+    line.cut()
+    assert line.is_cut
 
 
 # Sharing

@@ -156,7 +156,7 @@ def test_an_audience_is_compared_whole(aud: Any) -> None:
 
 @pytest.mark.parametrize(
     "aud",
-    [None, True, 1, 1.5, {}, {API: 1}, [[API]], [API, None], [API, 1], [None], [{"aud": API}], [API, [API]], [True]],
+    [True, 1, 1.5, {}, {API: 1}, [[API]], [API, None], [API, 1], [None], [{"aud": API}], [API, [API]], [True]],
     ids=repr,
 )
 def test_an_audience_is_a_string_or_an_array_of_strings(aud: Any) -> None:
@@ -164,7 +164,7 @@ def test_an_audience_is_a_string_or_an_array_of_strings(aud: Any) -> None:
 
 
 def test_a_token_without_audience_is_for_nobody() -> None:
-    assert refused(lambda: check_audience({}, frozenset({API}))) == "malformed_claim"
+    assert refused(lambda: check_audience({}, frozenset({API}))) == "no_audience"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
+REASONS = {"malformed_claim", "no_audience", "wrong_audience", "no_expiry", "expired", "not_yet_valid"}
 NAMES = st.sampled_from(["sub", "client_id", "azp", "cid", "exp", "nbf", "iat", "aud", "scope", "scp", "cnf"])
 
 
@@ -255,4 +256,4 @@ def test_no_claims_raise_anything_but_invalid_token(values: dict[str, Any]) -> N
         try:
             check()
         except InvalidToken as error:
-            assert error.reason in {"malformed_claim", "wrong_audience", "no_expiry", "expired", "not_yet_valid"}  # noqa: PT017 - anything else that is raised fails the test by itself
+            assert error.reason in REASONS  # noqa: PT017 - anything else that is raised fails the test by itself

@@ -200,9 +200,10 @@ def test_a_good_token_gives_its_grant_and_is_recalled(bearer: Bearer, issuer: Is
 
 
 @pytest.mark.parametrize(
-    "token", ["", " ", "a b", "a,b", "a\tb", '"a"', "=", "a=b", "t\xf6ken", "a\n", "a\x00", "a;b", "%41", "a" + "é" * 9]
+    "token",
+    ["", " ", "a b", "a,b", "a\tb", "t\xf6ken", "a" + "é" * 9, "a.b.c,a.b.c", f"{Issuer().token()},x", "a.b.c d"],
 )
-def test_credentials_that_are_no_b64token_are_a_bad_request(bearer: Bearer, token: str) -> None:
+def test_credentials_that_cannot_be_one_token_are_a_bad_request(bearer: Bearer, token: str) -> None:
     error = refused(bearer, token)
     assert (type(error), error.reason) == (InvalidRequest, "malformed_credentials")
 
@@ -212,12 +213,19 @@ def test_credentials_that_are_no_b64token_are_a_bad_request(bearer: Bearer, toke
     [
         ("opaque", "malformed_token"),
         ("a.b.c", "malformed_token"),
+        ('"a"', "malformed_token"),
+        ("=", "malformed_token"),
+        ("a;b", "malformed_token"),
+        ("a\x00", "malformed_token"),
+        ("a\r\nb", "malformed_token"),
+        ("%41.%41.%41", "malformed_token"),
         ("a.b.c.d.e", "encrypted_token"),
         ("a" * 20_000, "token_too_long"),
         (Issuer().token(header={"crit": ["x"]}), "crit_not_supported"),
         (Issuer().sign({"alg": "ES256"}, encode(b"[]")), "malformed_claims"),
-        (Issuer().token(drop=["iss"]), "unknown_issuer"),
-        (Issuer(issuer="https://other.example").token(), "unknown_issuer"),
+        (Issuer().token(drop=["iss"]), "wrong_issuer"),
+        (Issuer(issuer="https://other.example").token(), "wrong_issuer"),
+        (Issuer(kid="k9", issuer="https://other.example").token(), "unknown_issuer"),
         (Issuer(kid="k9").token(), "unknown_key"),
         (Issuer().token(exp=1), "expired"),
     ],
@@ -287,14 +295,14 @@ def test_a_sender_constrained_token_is_refused_also_when_recalled(
 @pytest.mark.parametrize("token", ["opaque", "", "ä", Issuer(kid="k9").token(), Issuer().token(cnf={}, jti="2")])
 def test_an_error_names_the_credentials_by_a_short_hash_only(bearer: Bearer, token: str) -> None:
     error = refused(bearer, token)
-    assert error.credential == sha256(token.encode()).hexdigest()[:12]
+    assert (error.scheme, error.credential) == ("Bearer", sha256(token.encode()).hexdigest()[:12])
     assert not token or token not in f"{error!r} {error.description} {vars(error)}"
 
 
 def test_an_error_names_the_credentials_when_nothing_can_be_decided(cold: Bearer, issuer: Issuer) -> None:
     token = issuer.token()
     error = refused(cold, token, (FETCH, Reply(500, b"")))
-    assert error.credential == sha256(token.encode()).hexdigest()[:12]
+    assert (error.scheme, error.credential) == ("Bearer", sha256(token.encode()).hexdigest()[:12])
 
 
 # Several providers
@@ -309,6 +317,26 @@ def test_each_token_goes_to_the_provider_of_its_issuer_alone() -> None:
     bearer = Bearer(down, there.provider())
     assert play(bearer.authenticate(REQUEST, there.token().encode())).issuer == OTHER
     assert refused(bearer, here.token(), (FETCH, DOWN)).reason == "fetch_failed"
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (Issuer(issuer="https://third.example").token(), "unknown_issuer"),
+        (Issuer().token(drop=["iss"]), "unknown_issuer"),
+        (Issuer().token(iss=[OTHER]), "unknown_issuer"),
+        (Issuer().sign({"alg": "ES256"}, encode(b"[]")), "malformed_claims"),
+        ("opaque", "malformed_token"),
+        ("a.b.c.d.e", "encrypted_token"),
+    ],
+    ids=["a third", "none", "an array", "no claims", "opaque", "jwe"],
+)
+def test_a_token_of_none_of_the_issuers_causes_no_effect(token: str, reason: str) -> None:
+    there = Issuer(issuer=OTHER)
+    bearer = Bearer(
+        Issuer().provider(keys=RemoteKeys(JWKS_URL)), there.provider(keys=RemoteKeys(f"{OTHER}/jwks"), audience="b")
+    )
+    assert refused(bearer, token).reason == reason
 
 
 def test_a_key_of_one_issuer_does_not_speak_for_another() -> None:

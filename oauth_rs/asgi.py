@@ -89,6 +89,7 @@ class OAuthMiddleware:
     def __init__(self, app: ASGIApplication, server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
         self._app = app
         self._server = server
+        self._marks_private = server.marks_private
         self._http = AwaitingHTTP(http or HTTPSettings())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,12 +101,14 @@ class OAuthMiddleware:
         try:
             verdict = self._server.authenticate(request)
             if verdict is None or isinstance(verdict, Grant):
-                _hand_over(scope, verdict)
+                grant = verdict
             else:
                 body = _Body(receive)
-                _hand_over(scope, await self._http.drive(Run(verdict), body.read))
+                grant = await self._http.drive(Run(verdict), body.read)
                 receive = body.receive
-            if self._server.marks_private and self._server.private(request):
+            scope[GRANT] = scope.setdefault("state", {})["grant"] = grant
+            scope["auth"] = scope["user"] = grant or _NOBODY
+            if self._marks_private and self._server.private(request):
                 answer.out = _private(send)
             await self._app(scope, receive, answer.send)
         except OAuthError as error:
@@ -178,12 +181,6 @@ class _Body:
             return await self._receive()
         body, self._read = self._read, None
         return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _hand_over(scope: Scope, grant: Grant | None) -> None:
-    scope[GRANT] = grant
-    scope.setdefault("state", {})["grant"] = grant
-    scope["auth"] = scope["user"] = grant or _NOBODY
 
 
 def _denial_answers(scope: Scope) -> bool:

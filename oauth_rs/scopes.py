@@ -32,7 +32,9 @@ class AllOf:
         self._nested = tuple(part for part in self.parts if not isinstance(part, str))
 
     def met_by(self, held: Collection[str], /) -> bool:
-        return self._names.issubset(held) and all(part.met_by(held) for part in self._nested)
+        if not self._names.issubset(held):
+            return False
+        return not self._nested or all(part.met_by(held) for part in self._nested)
 
     def __repr__(self) -> str:
         return f"AllOf({', '.join(map(repr, self.parts))})"

@@ -6,7 +6,7 @@ scope: decorators do.
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,7 +78,11 @@ class ResourceServer:
             self._url.of(request)
         if self._elsewhere:
             return self._search(request)
-        return self._check(request, ())
+        values = request.header(b"authorization")
+        if len(values) != 1:
+            self._refuse_unless_optional(len(values))
+            return None
+        return self._by_authorization(request, values[0])
 
     def private(self, request: Request) -> bool:
         """True when a successful answer must carry `Cache-Control: private`; never when not `marks_private`."""
@@ -107,27 +111,28 @@ class ResourceServer:
         return Refusal(error.status, (*headers, ("Content-Length", str(len(body)))), body)
 
     def _search(self, request: Request) -> Flow[Grant | None]:
+        values = request.header(b"authorization")
         found: list[tuple[Scheme, bytes]] = []
         for scheme in self._elsewhere:
             found += [(scheme, credentials) for credentials in (yield from scheme.elsewhere(request))]
-        verdict = self._check(request, found)
-        return verdict if verdict is None or isinstance(verdict, Grant) else (yield from verdict)
-
-    def _check(self, request: Request, found: Sequence[tuple[Scheme, bytes]]) -> Grant | Flow[Grant] | None:
-        values = request.header(b"authorization")
         if len(values) + len(found) != 1:
             self._refuse_unless_optional(len(values) + len(found))
             return None
-        if found:
+        if values:
+            verdict = self._by_authorization(request, values[0])
+        else:
             scheme, credentials = found[0]
-            return scheme.authenticate(request, credentials)
-        name, credentials = split_scheme(values[0])
-        named = self._by_name.get(name)
-        if named is None:
+            verdict = scheme.authenticate(request, credentials)
+        return verdict if isinstance(verdict, Grant) else (yield from verdict)
+
+    def _by_authorization(self, request: Request, authorization: bytes) -> Grant | Flow[Grant]:
+        name, credentials = split_scheme(authorization)
+        scheme = self._by_name.get(name)
+        if scheme is None:
             raise MissingCredentials(
                 "unsupported_scheme", "The authentication scheme is not one that is accepted here."
             )
-        return named.authenticate(request, credentials)
+        return scheme.authenticate(request, credentials)
 
     def _refuse_unless_optional(self, sets: int) -> None:
         if sets:

@@ -77,6 +77,7 @@ class OAuthMiddleware:
     def __init__(self, app: "WSGIApplication", server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
         self._app = app
         self._server = server
+        self._marks_private = server.marks_private
         self._http = BlockingHTTP(http or HTTPSettings())
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -87,7 +88,8 @@ class OAuthMiddleware:
             if verdict is not None and not isinstance(verdict, Grant):
                 verdict = self._http.drive(Run(verdict), lambda limit: _read_body(environ, limit))
             environ[GRANT] = verdict
-            start.private = self._server.marks_private and self._server.private(request)
+            if self._marks_private:
+                start.private = self._server.private(request)
             return self._app(environ, start)
         except OAuthError as error:
             return self._refuse(error, environ, start)

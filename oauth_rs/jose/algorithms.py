@@ -4,6 +4,7 @@ What belongs together stands in one table: a key of a type and curve can do thes
 read keys (see jwk.py), nor decide which algorithm a token may use.
 """
 
+import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 Verifier: TypeAlias = Callable[[bytes, bytes], bool]
@@ -21,19 +22,19 @@ Verifier: TypeAlias = Callable[[bytes, bytes], bool]
 
 
 def _pkcs1(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
-    return lambda key: _verifier(key.verify, PKCS1v15(), digest)
+    return lambda key: _verifier(key.verify, digest, PKCS1v15(), Prehashed(digest))
 
 
 def _pss(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
     # RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as its output.
-    return lambda key: _verifier(key.verify, PSS(MGF1(digest), digest.digest_size), digest)
+    return lambda key: _verifier(key.verify, digest, PSS(MGF1(digest), digest.digest_size), Prehashed(digest))
 
 
 def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey], Verifier]:
     """`size` is the length of a coordinate in bytes: the signature is r and s side by side (RFC 7518 section 3.4)."""
 
     def of(key: EllipticCurvePublicKey) -> Verifier:
-        check_der = _verifier(key.verify, ECDSA(digest))
+        check_der = _verifier(key.verify, digest, ECDSA(Prehashed(digest)))
 
         def check(message: bytes, signature: bytes) -> bool:
             if len(signature) != 2 * size:
@@ -46,14 +47,23 @@ def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey
     return of
 
 
-def _ed25519(key: Ed25519PublicKey) -> Verifier:
-    return _verifier(key.verify)
+def _verifier(verify: Callable[..., None], digest: HashAlgorithm, *arguments: Any) -> Verifier:
+    hashed: Callable[[bytes], Any] = getattr(hashlib, digest.name)  # quicker than having `verify` do it
 
-
-def _verifier(verify: Callable[..., None], *arguments: Any) -> Verifier:
     def check(message: bytes, signature: bytes) -> bool:
         try:
-            verify(signature, message, *arguments)
+            verify(signature, hashed(message).digest(), *arguments)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
+
+
+def _ed25519(key: Ed25519PublicKey) -> Verifier:
+    def check(message: bytes, signature: bytes) -> bool:
+        try:
+            key.verify(signature, message)
         except InvalidSignature:
             return False
         return True

@@ -41,19 +41,34 @@ class CompactJWS:
 
 
 def parse(token: bytes) -> CompactJWS:
-    """The parts of `token`, strictly decoded. Its signature is not checked.
+    """The parts of `token`, strictly decoded. Its signature is not checked, and its payload may be anything.
 
     Raises InvalidToken (`token_too_long`, `encrypted_token`, `malformed_token`, `crit_not_supported`, and
     `algorithm_not_allowed` for `none` and all that algorithms.py does not know).
     """
+    return _decoded(token, *_split(token))
+
+
+def parse_jwt(token: bytes) -> CompactJWS:
+    """As `parse`, for a JWT: refuses at once a payload that cannot be a JSON object (`malformed_claims`)."""
+    header, payload, signature = _split(token)
+    if payload[:1] not in _OPENINGS:
+        raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+    return _decoded(token, header, payload, signature)
+
+
+def _split(token: bytes) -> list[bytes]:
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidToken("token_too_long", "The access token is longer than this server accepts.")
     parts = token.split(b".", _PARTS)  # one more than there should be, however many dots a stranger sends
     if len(parts) != _PARTS:
         raise _not_three_parts(token)
-    first, payload, signature = parts
-    if first[:1] not in _OPENINGS:
+    if parts[0][:1] not in _OPENINGS:
         raise malformed()
+    return parts
+
+
+def _decoded(token: bytes, first: bytes, payload: bytes, signature: bytes) -> CompactJWS:
     try:
         header = _remembered(first) if len(first) <= _MAX_REMEMBERED_HEADER else _header(first)
         if header.alg not in SUPPORTED:

@@ -6,21 +6,22 @@ from typing import Any, Protocol
 from ..encoding import json_object
 from ..errors import InvalidToken
 from ..flow import Flow
-from ..jose.jws import parse
+from ..jose.jws import parse_jwt
 from ..model import Grant
 
 
 class PresentedToken:
     """A bearer token as it came, read once for all providers: none of it is verified yet.
 
-    `digest` is the SHA-256 of the token. Making one raises InvalidToken when the token is not a JWS (see jose/jws.py).
+    `digest` is the SHA-256 of the token, b"" where no provider remembers tokens. Making one raises InvalidToken when
+    the token is not a JWT (see jose/jws.py).
     """
 
     __slots__ = ("_claims", "digest", "jws")
 
     def __init__(self, token: bytes, digest: bytes) -> None:
         self.digest = digest
-        self.jws = parse(token)
+        self.jws = parse_jwt(token)
         self._claims: Mapping[str, Any] | None = None
 
     @property
@@ -39,6 +40,10 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def remembers(self) -> bool:
+        """False when `recall` never knows anything, and nobody need make a digest for it."""
 
     def recall(self, digest: bytes, /) -> Grant | None:
         """The grant of a token verified a moment ago, while nothing it rests on has changed."""

@@ -73,6 +73,7 @@ class JWTProvider:
         self._cache_size, self._cache_seconds = cache_size, cache_seconds
         self._clock, self._monotonic = clock, monotonic
         self._check_options()
+        self.remembers = cache_size > 0 and cache_seconds > 0
         self._memory = self._forget(None)
 
     def _check_options(self) -> None:
@@ -130,9 +131,10 @@ class JWTProvider:
         if not key.verify(signed.header.alg, signed.signing_input, signed.signature):
             raise InvalidToken("bad_signature", "The signature of the access token is not good.")
         grant = self._grant(signed, token.claims)
-        now = self._monotonic()
-        if self._keys.outlast(now + self._cache_seconds):
-            cache.put(token.digest, grant, now)
+        if self.remembers:
+            now = self._monotonic()
+            if self._keys.outlast(now + self._cache_seconds):
+                cache.put(token.digest, grant, now)
         return grant
 
     def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:

@@ -20,6 +20,8 @@ from ..providers import PresentedToken, Provider, unknown_issuer
 
 MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
 logger = logging.getLogger("oauth_rs")
+# What two tokens look like that WSGI folded into one header: two JWTs have five parts together.
+_PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token"})
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -74,6 +76,7 @@ class Bearer:
         if not presentation:
             raise ValueError("presentation lists at least one place where a token may be")
         self._providers = providers
+        self._remembering = tuple(provider for provider in providers if provider.remembers)
         self._realm, self._resource_metadata = quotable(realm), quotable(resource_metadata)
         headers = [place for place in presentation if isinstance(place, Header)]
         self.authorization_names: Collection[bytes] = frozenset(
@@ -108,20 +111,20 @@ class Bearer:
         Raises InvalidRequest (`malformed_credentials`), InvalidToken (`unknown_issuer`, `sender_constrained`, those of
         jose/jws.py and of the provider) and Unavailable.
         """
-        digest = sha256(credentials).digest()
+        digest = sha256(credentials).digest() if self._remembering else b""
         try:
-            for provider in self._providers:
+            for provider in self._remembering:
                 grant = provider.recall(digest)
                 if grant is not None:
                     break
             else:
                 verdict = self._verify(credentials, digest)
                 if not isinstance(verdict, Grant):
-                    return self._wait(verdict, digest)
+                    return self._wait(verdict, credentials)
                 grant = verdict
             return grant if grant.confirmation is None else _refuse_bound()
         except OAuthError as error:
-            raise self._traced(error, digest)  # noqa: B904 - the same error goes on
+            raise self._traced(error, digest or sha256(credentials).digest())  # noqa: B904 - the same error goes on
 
     def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
         """`Bearer` with realm, scope, error, error_description and resource_metadata, those that are known."""
@@ -151,8 +154,9 @@ class Bearer:
     def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
         try:
             token = PresentedToken(credentials, digest)
-        except InvalidToken:
-            check_single(credentials)  # two tokens that WSGI folded into one header look encrypted: five parts
+        except InvalidToken as error:
+            if error.reason in _PERHAPS_TWO:
+                check_single(credentials)
             raise
         if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
             return self._providers[0].verify(token)
@@ -161,12 +165,12 @@ class Bearer:
                 return provider.verify(token)
         raise unknown_issuer()
 
-    def _wait(self, verdict: Flow[Grant], digest: bytes) -> Flow[Grant]:
+    def _wait(self, verdict: Flow[Grant], credentials: bytes) -> Flow[Grant]:
         try:
             grant = yield from verdict
             return grant if grant.confirmation is None else _refuse_bound()
         except OAuthError as error:
-            raise self._traced(error, digest)  # noqa: B904 - the same error goes on
+            raise self._traced(error, sha256(credentials).digest())  # noqa: B904 - the same error goes on
 
     def _traced(self, error: OAuthError, digest: bytes) -> OAuthError:
         error.scheme = self.name

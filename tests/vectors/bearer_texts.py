@@ -79,6 +79,7 @@ class _OneToken:
     """A provider that remembers one token, and knows it by its digest alone."""
 
     name = "one token"
+    remembers = True
 
     def __init__(self, token: bytes) -> None:
         self._digest = sha256(token).digest()

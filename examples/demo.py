@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 import examples.flask_app.app
 import examples.starlette_app.app
 from examples.demo_cases import App, Case, World, all_cases
-from oauth_rs import RemoteKeys
+from oauth_rs import IssuerMetadata, RemoteKeys
 from oauth_rs.devserver import DevServer
 
 API = "https://api.example.com"
@@ -74,10 +74,10 @@ def built_world() -> Iterator[World]:
             # A cool-down of 0 asks the issuer about every unknown key at once. In production it is 30 s, so that
             # strangers cannot make an application ask without end.
             goals = examples.flask_app.app.create_app(
-                issuer.issuer, API, folder / "goals.sqlite", keys=RemoteKeys.of_issuer(issuer.issuer, cooldown=0)
+                issuer.issuer, API, folder / "goals.sqlite", keys=RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0)
             )
             photos = examples.starlette_app.app.create_app(
-                issuer.issuer, API, keys=RemoteKeys.of_issuer(issuer.issuer, cooldown=0), origins=[ORIGIN]
+                issuer.issuer, API, keys=RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0), origins=[ORIGIN]
             )
             return (
                 App(name="flask", url=stack.enter_context(on_werkzeug(goals)), path="/goals", scope="goals"),

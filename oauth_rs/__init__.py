@@ -15,19 +15,24 @@ from .errors import (
 )
 from .fetch import HTTPSettings
 from .jose.jwk import pem_key, public_key, symmetric_key
-from .keys import KeySource, RemoteKeys, StaticKeys
+from .keys import KeySource, StaticKeys
+from .metadata import IssuerMetadata
 from .model import Grant
+from .providers import Provider
 from .providers.jwt import JWTProvider
+from .remote_keys import RemoteKeys
+from .schemes import Scheme
 from .schemes.bearer import Bearer, FormField, Header, LegacyQuery
-from .scopes import AllOf, AnyOf
+from .scopes import AllOf, AnyOf, Requirement
 from .server import ResourceServer
-from .urls import DirectURL, FixedURL, ForwardedURL
+from .urls import DirectURL, ExternalURL, FixedURL, ForwardedURL
 
 __all__ = [
     "AllOf",
     "AnyOf",
     "Bearer",
     "DirectURL",
+    "ExternalURL",
     "FixedURL",
     "FormField",
     "ForwardedURL",
@@ -37,14 +42,18 @@ __all__ = [
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",
+    "IssuerMetadata",
     "JWTProvider",
     "KeySource",
     "LegacyQuery",
     "MissingCredentials",
     "OAuthError",
+    "Provider",
     "RemoteKeys",
     "RequestTooLarge",
+    "Requirement",
     "ResourceServer",
+    "Scheme",
     "StaticKeys",
     "Unavailable",
     "pem_key",

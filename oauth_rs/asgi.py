@@ -93,9 +93,11 @@ class OAuthMiddleware:
         self._http = AwaitingHTTP(http or HTTPSettings())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in {"http", "websocket"}:
-            await self._pass_on(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
             return
+        if scope["type"] not in {"http", "websocket"}:
+            raise RuntimeError(f"oauth_rs cannot check a {scope['type']!r} scope, so it does not let it through")
         request = ASGIRequest(scope)
         answer = _Answer(send)
         try:
@@ -114,10 +116,7 @@ class OAuthMiddleware:
         except OAuthError as error:
             await self._refuse(error, scope, answer)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            raise RuntimeError(f"oauth_rs cannot check a {scope['type']!r} scope, so it does not let it through")
-
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def warmed() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":

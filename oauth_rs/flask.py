@@ -14,11 +14,12 @@ from .errors import OAuthError
 from .fetch import HTTPSettings
 from .guard import guard
 from .model import Grant
-from .scopes import Requirement, all_of
+from .scopes import AllOf, Requirement, all_of
 from .server import ResourceServer, authorize
 from .wsgi import GRANT, OAuthMiddleware
 
 V = TypeVar("V", bound=Callable[..., Any])
+_ANY_GRANT = AllOf()
 # What the proxy stands for: asking the proxy for an attribute takes three times as long.
 _current_request = cast("LocalProxy[Request]", request)._get_current_object  # noqa: SLF001
 
@@ -44,9 +45,7 @@ def requires(*needed: str | Requirement) -> Callable[[V], V]:
     requirement = all_of(needed)
 
     def check(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
-        grant = _grant_of(_current_request())
-        if grant is None or not requirement.met_by(grant.scopes):  # asked here, because this runs in every request
-            authorize(grant, requirement)
+        authorize(_grant_of(_current_request()), requirement)
 
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
@@ -64,4 +63,5 @@ def _grant_of(request: Any) -> Grant | None:
         raise RuntimeError("no middleware has checked this request: call oauth_rs.flask.protect(app, server)") from None
 
 
-current_grant = cast("Grant", LocalProxy(lambda: _grant_of(request)))
+current_grant = cast("Grant", LocalProxy(lambda: authorize(_grant_of(_current_request()), _ANY_GRANT)))
+"""The grant of this request, typed. Touching it raises MissingCredentials where `request.grant` is None."""

@@ -1,4 +1,4 @@
-"""Puts a check in front of a function, keeping its kind: plain, coroutine, generator or asynchronous generator.
+"""Puts a check in front of a function. Coroutine functions stay such; generators are checked when they are called.
 
 Knows nothing of frameworks or of what the check decides.
 """

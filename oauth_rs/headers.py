@@ -20,7 +20,7 @@ def split_scheme(value: bytes) -> tuple[bytes, bytes]:
     return scheme.lower(), credentials.lstrip(b" ")
 
 
-def check_single(credentials: bytes) -> None:
+def check_one_token(credentials: bytes) -> None:
     """Raises InvalidRequest (`malformed_credentials`) unless `credentials` can be one token: in ASCII, not two of them.
 
     Does not check the characters of RFC 6750 `b64token`: whoever reads the token refuses more than these.

@@ -5,6 +5,7 @@ endpoints that only clients need.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,34 @@ from .urls import secure
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
 _CLIENT_ERRORS = range(400, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerMetadata:
+    """The metadata of `issuer`, an https URL or an http one to this machine, as the place to look for its keys."""
+
+    issuer: str
+
+    def __post_init__(self) -> None:
+        if not secure(self.issuer):
+            raise ValueError(
+                f"metadata is fetched over https, or over http from this machine, not from {self.issuer!r}: "
+                "give the keys of such an issuer, as keys=StaticKeys(...) or keys=RemoteKeys(url)"
+            )
+
+    def __str__(self) -> str:
+        return self.issuer
+
+    def jwks_uri(self, *, shared: float) -> Flow[str]:
+        """Where the issuer says its keys are.
+
+        Raises Unavailable (`discovery_failed` also when that is no place we may fetch from; see discover).
+        """
+        document = yield from discover(self.issuer, shared=shared)
+        url = document.get("jwks_uri")
+        if not isinstance(url, str) or not secure(url):
+            raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
+        return url
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:
@@ -53,11 +82,3 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
             raise Unavailable("issuer_mismatch", "The issuer of the access token could not be reached.")
         return document
     raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
-
-
-def jwks_uri(document: Mapping[str, Any]) -> str:
-    """Where `document` says the keys are. Raises Unavailable (`discovery_failed`) unless we may fetch from there."""
-    url = document.get("jwks_uri")
-    if not isinstance(url, str) or not secure(url):
-        raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
-    return url

@@ -42,7 +42,8 @@ class Grant(NamedTuple):
     `confirmation` is the `cnf` claim of a sender-constrained token (RFC 7800), whose proof the scheme has checked.
     """
 
-    # A tuple, because a frozen dataclass takes twice as long to make, and every new token makes one.
+    # A tuple, because a frozen dataclass takes twice as long to make, and every new token makes one. Nothing should
+    # unpack it: fields will be added.
     scheme: str
     provider: str
     issuer: str
@@ -91,9 +92,14 @@ class Grant(NamedTuple):
         """
         requirement = all_of(needed)
         if not requirement.met_by(self.scopes):
-            raise InsufficientScope(
-                "insufficient_scope",
-                "The grant does not cover this operation.",
-                scope=" ".join(requirement.scopes),
-                scheme=self.scheme,
-            )
+            raise insufficient(self, requirement)
+
+
+def insufficient(grant: Grant, requirement: Requirement) -> InsufficientScope:
+    """The refusal of an operation that asks for `requirement`."""
+    return InsufficientScope(
+        "insufficient_scope",
+        "The grant does not cover this operation.",
+        scope=" ".join(requirement.scopes),
+        scheme=grant.scheme,
+    )

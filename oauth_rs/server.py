@@ -13,7 +13,7 @@ from typing import Literal
 from .errors import InsufficientScope, InvalidRequest, MissingCredentials, OAuthError, Unavailable
 from .flow import Flow
 from .headers import split_scheme
-from .model import Grant, Request
+from .model import Grant, Request, insufficient
 from .policy import PublicPaths, is_preflight
 from .schemes import Scheme
 from .scopes import Requirement
@@ -34,9 +34,10 @@ class Refusal:
 class ResourceServer:
     """Protects one API with `schemes`.
 
-    `public` lists paths that need no grant. `credentials="optional"` lets requests without any through with no grant;
-    credentials that are there and not good are refused all the same. `url` says which URL callers use, and refuses
-    requests for a Host it does not serve. Immutable once made; serves any number of threads, tasks and both shells.
+    `public` lists paths that need no grant, and have none even when a token is sent. `credentials="optional"` lets
+    requests without any through with no grant; credentials that are there and not good are refused all the same. `url`
+    says which URL callers use, and refuses requests for a Host it does not serve. Immutable once made; serves any
+    number of threads, tasks and both shells.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class ResourceServer:
             raise ValueError(
                 "ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))"
             )
+        if not all(hasattr(scheme, "authorization_names") for scheme in schemes):
+            raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
         if isinstance(public, str):
             raise TypeError("public is a list of paths, not one string")
         if credentials not in {"required", "optional"}:
@@ -158,9 +161,9 @@ def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
 
     Raises MissingCredentials (`no_credentials`) and InsufficientScope (`insufficient_scope`).
     """
-    if grant is None:
-        scope = " ".join(requirement.scopes)
-        raise MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)
-    if not requirement.met_by(grant.scopes):
-        grant.require(requirement)
-    return grant
+    if grant is not None and requirement.met_by(grant.scopes):
+        return grant
+    if grant is not None:
+        raise insufficient(grant, requirement)
+    scope = " ".join(requirement.scopes)
+    raise MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)

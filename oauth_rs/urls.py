@@ -43,21 +43,22 @@ class FixedURL:
         return self.base + _path(request)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DirectURL:
     """Clients connect straight to this server: its scheme, the Host header, the raw path.
 
-    `hosts` lists the Host values that are served; empty allows any well-formed one.
+    `hosts` lists the Host values that are served; empty allows any well-formed one. A default port is left out.
     """
 
-    hosts: frozenset[str] = frozenset()
+    hosts: Iterable[str] = ()
+    _hosts: frozenset[str] = field(init=False, repr=False)
 
-    def __init__(self, *hosts: str) -> None:
-        object.__setattr__(self, "hosts", frozenset(map(str.lower, hosts)))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hosts", _lower(self.hosts))
 
     def of(self, request: Request, /) -> str:
         host = _single(request.header(b"host"))
-        return _origin(request.url_scheme, host, self.hosts) + _path(request)
+        return _origin(request.url_scheme, host, self._hosts) + _path(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +75,10 @@ class ForwardedURL:
     _hosts: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.proxies, str) or isinstance(self.hosts, str):
-            raise ValueError("ForwardedURL takes lists: proxies=['10.0.0.0/8'], hosts=['api.example.com']")  # noqa: TRY004 - a mistake in configuration, told like the others
+        if isinstance(self.proxies, str):
+            raise TypeError("proxies is a list, as ['10.0.0.0/8']")
         object.__setattr__(self, "_networks", tuple(map(ipaddress.ip_network, self.proxies)))
-        object.__setattr__(self, "_hosts", frozenset(map(str.lower, self.hosts)))
+        object.__setattr__(self, "_hosts", _lower(self.hosts))
 
     def of(self, request: Request, /) -> str:
         scheme, host = request.url_scheme, _single(request.header(b"host"))
@@ -105,6 +106,12 @@ def secure(url: str) -> bool:
     if parts.scheme == "https":
         return bool(parts.hostname)
     return parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+
+
+def _lower(hosts: Iterable[str]) -> frozenset[str]:
+    if isinstance(hosts, str):
+        raise TypeError("hosts is a list, as ['api.example.com']")
+    return frozenset(map(str.lower, hosts))
 
 
 def _origin(scheme: str, host: str, allowed: frozenset[str]) -> str:

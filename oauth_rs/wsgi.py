@@ -72,7 +72,11 @@ class WSGIRequest:
 
 
 class OAuthMiddleware:
-    """`app` behind `server`: what is refused never reaches it. An OAuthError that `app` raises is answered too."""
+    """`app` behind `server`: what is refused never reaches it.
+
+    An OAuthError that `app` raises when it is called is answered too; one that it raises while its body is iterated is
+    the server's to end.
+    """
 
     def __init__(self, app: "WSGIApplication", server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
         self._app = app

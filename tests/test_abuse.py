@@ -16,7 +16,8 @@ import pytest
 from oauth_rs import Bearer, HTTPSettings, JWTProvider, RemoteKeys, ResourceServer, asgi, wsgi
 from oauth_rs.fetch.blocking import BlockingHTTP
 from oauth_rs.flow import Run
-from oauth_rs.keys import CEILING, COOLDOWN, MAX_AGE
+from oauth_rs.metadata import IssuerMetadata
+from oauth_rs.remote_keys import CEILING, COOLDOWN, MAX_AGE
 from tests.support.calling import Answer, answer_of, bearer, call_asgi, call_wsgi, scope_of
 from tests.support.issuing import API, Issuer, encode
 from tests.support.misbehaving import Floods, drips_body, drips_headers, drops, silent, slowly, talks_nonsense
@@ -67,7 +68,7 @@ class Scene:
         self.clock = FakeClock()
         web.answers[METADATA] = {"issuer": web.url, "jwks_uri": f"{web.url}/jwks"}
         web.answers["/jwks"] = web.answers["/jwks2"] = self.issuer.jwks
-        source = keys or RemoteKeys.of_issuer(web.url, clock=self.clock)
+        source = keys or RemoteKeys(IssuerMetadata(web.url), monotonic=self.clock)
         self.provider = JWTProvider(web.url, audience=API, keys=source, monotonic=self.clock)
         self.server = ResourceServer(Bearer(self.provider))
         settings = HTTPSettings(timeout=timeout, tls=TLS)
@@ -171,7 +172,7 @@ def test_threads_at_an_issuer_that_is_down_cause_one_fetch(web: ScriptedServer) 
 def test_requests_that_trickle_in_during_a_slow_discovery_cause_one_fetch_of_the_keys(web: ScriptedServer) -> None:
     # The first metadata URL has been answered and is no longer shared when most of them ask.
     clock = FakeClock()
-    scene = Scene(web, timeout=PATIENCE, keys=RemoteKeys.of_issuer(web.url, cooldown=0.1, clock=clock))
+    scene = Scene(web, timeout=PATIENCE, keys=RemoteKeys(IssuerMetadata(web.url), cooldown=0.1, monotonic=clock))
     document = json.dumps(web.answers[METADATA]).encode()
     web.answers[METADATA] = slowly(b"<html>", 0.2)
     web.answers["/.well-known/openid-configuration"] = slowly(document, 0.2)
@@ -250,7 +251,7 @@ def scene(web: ScriptedServer, request: pytest.FixtureRequest) -> Scene:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("shell", ["wsgi", "asgi"])
 def test_cold_traffic_is_told_to_come_back(web: ScriptedServer, shell: str, fault: Any) -> None:
-    scene = Scene(web, timeout=TIMEOUT, shell=shell, keys=RemoteKeys(f"{web.url}/jwks", clock=FakeClock()))
+    scene = Scene(web, timeout=TIMEOUT, shell=shell, keys=RemoteKeys(f"{web.url}/jwks", monotonic=FakeClock()))
     web.answers["/jwks"] = fault
     started = time.monotonic()
     for _ in range(2):

@@ -59,8 +59,13 @@ def test_the_current_grant_is_typed_and_follows_the_request(app: Flask, caller: 
 
 
 def test_a_public_path_has_no_grant(app: Flask) -> None:
-    app.add_url_rule("/open/x", view_func=lambda: f"{request.grant} {current_grant}")  # type: ignore[attr-defined]
-    assert app.test_client().get("/open/x").text == "None None"
+    app.add_url_rule("/open/x", view_func=lambda: f"{request.grant}")  # type: ignore[attr-defined]
+    assert app.test_client().get("/open/x").text == "None"
+
+
+def test_touching_the_current_grant_where_there_is_none_asks_for_credentials(app: Flask) -> None:
+    app.add_url_rule("/open/x", view_func=lambda: current_grant.subject)
+    assert app.test_client().get("/open/x").status_code == 401
 
 
 def test_outside_of_a_request_there_is_no_grant() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from oauth_rs.errors import Unavailable
 from oauth_rs.flow import Fetch, Reply
-from oauth_rs.metadata import discover, jwks_uri, metadata_urls
+from oauth_rs.metadata import IssuerMetadata, discover, metadata_urls
 from tests.support.playing import play
 
 ISSUER = "https://id.example.com/tenant"
@@ -20,6 +20,10 @@ def fetch(url: str) -> Fetch:
 
 def reply(document: Any, status: int = 200) -> Reply:
     return Reply(status, json.dumps(document).encode(), "application/json")
+
+
+def located(document: dict[str, Any]) -> str:
+    return play(IssuerMetadata(ISSUER).jwks_uri(shared=1.5), (fetch(URLS[0]), reply(document)))
 
 
 def discovered(*replies: Reply | Unavailable) -> Any:
@@ -120,7 +124,7 @@ def test_a_fetch_that_fails_ends_the_search_with_its_own_reason() -> None:
 
 @pytest.mark.parametrize("url", ["https://id.example.com/keys", "https://keys.example/", "http://127.0.0.1:9000/keys"])
 def test_keys_are_where_the_document_says(url: str) -> None:
-    assert jwks_uri({**DOCUMENT, "jwks_uri": url}) == url
+    assert located({**DOCUMENT, "jwks_uri": url}) == url
 
 
 @pytest.mark.parametrize(
@@ -151,9 +155,9 @@ def test_keys_are_where_the_document_says(url: str) -> None:
 )
 def test_keys_are_fetched_over_https_only(url: Any) -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
-        jwks_uri({**DOCUMENT, "jwks_uri": url})
+        located({**DOCUMENT, "jwks_uri": url})
 
 
 def test_a_document_without_keys_is_of_no_use() -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
-        jwks_uri({"issuer": ISSUER})
+        located({"issuer": ISSUER})

@@ -336,14 +336,14 @@ def test_what_only_resembles_a_preflight_is_checked(
     ],
 )
 def test_a_host_that_is_not_served_is_a_bad_request(issuer: Issuer, host: str, reason: str) -> None:
-    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL("api.example.com"))
+    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL(hosts=["api.example.com"]))
     headers = {"Authorization": f"Bearer {issuer.token()}", "Host": host}
     error = refused(server, PlainRequest(headers=headers))
     assert (type(error), error.reason) == (InvalidRequest, reason)
 
 
 def test_a_host_that_is_served_passes(issuer: Issuer) -> None:
-    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL("api.example.com"))
+    server = ResourceServer(Bearer(issuer.provider()), url=DirectURL(hosts=["api.example.com"]))
     headers = {"Authorization": f"Bearer {issuer.token()}", "Host": "API.example.com:443"}
     assert play(server.authenticate(PlainRequest(headers=headers))) is not None
 
@@ -536,3 +536,8 @@ def test_a_wider_audience_does_not_come_from_the_request(server: ResourceServer,
         headers={"Authorization": f"Bearer {issuer.token(aud='https://b.example')}", "Host": "b.example"}
     )
     assert refused(server, request).reason == "wrong_audience"
+
+
+def test_a_provider_is_not_a_scheme(issuer: Issuer) -> None:
+    with pytest.raises(TypeError, match=r"ResourceServer\(Bearer\(JWTProvider"):
+        ResourceServer(issuer.provider())  # type: ignore[arg-type]

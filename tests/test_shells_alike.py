@@ -53,7 +53,7 @@ def resource_server() -> ResourceServer:
         realm="photos",
         resource_metadata="https://api.example.com/.well-known/oauth-protected-resource",
     )
-    return ResourceServer(bearer, public=["/open/*"], url=DirectURL("api.example.com"))
+    return ResourceServer(bearer, public=["/open/*"], url=DirectURL(hosts=["api.example.com"]))
 
 
 def with_flask() -> Ask:

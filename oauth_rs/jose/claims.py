@@ -67,7 +67,8 @@ def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
 def check_times(claims: Mapping[str, Any], *, now: float, leeway: float) -> int:
     """`exp` in seconds, when the token is valid now.
 
-    `exp` is demanded; `nbf` and `iat` are held to when present. Reasons: `no_expiry`, `expired`, `not_yet_valid`.
+    `exp` is demanded; `nbf` and `iat` are held to when present. Reasons: `no_expiry`, `expired`, `not_yet_valid`,
+    `malformed_claim`.
     """
     expires = numeric_date(claims, "exp")
     if expires is None:

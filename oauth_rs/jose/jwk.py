@@ -62,7 +62,7 @@ def public_key(jwk: Mapping[str, Any]) -> Key:
         raise ValueError("not a key for verifying signatures")
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise ValueError("a key with private members is not a public key")
-    return _bound(kid, _material(jwk), None if alg is None else (alg,))
+    return _bound(kid, _material(jwk), alg)
 
 
 def pem_key(pem: bytes | str, *, algorithm: str, kid: str | None = None) -> Key:
@@ -71,7 +71,7 @@ def pem_key(pem: bytes | str, *, algorithm: str, kid: str | None = None) -> Key:
         material = load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
     except UnsupportedAlgorithm as error:
         raise ValueError("the curve or algorithm of this PEM is not supported") from error
-    return _bound(kid, material, (algorithm,))
+    return _bound(kid, material, algorithm)
 
 
 def symmetric_key(secret: bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
@@ -110,21 +110,23 @@ class KeySet:
     def from_jwks(cls, document: Mapping[str, Any], *, known: "KeySet | None" = None) -> "tuple[KeySet, int]":
         """The usable keys of a JWK Set (RFC 7517 section 5), and how many were left out as unusable.
 
-        Keys already in `known` are taken from there, the same objects. Raises ValueError when there is no usable key.
+        Keys for encryption are left out too, and not counted: they belong in such a set. Keys already in `known` are
+        taken from there, the same objects. Raises ValueError when there is no usable key.
         """
         jwks = document.get("keys")
         if not isinstance(jwks, list) or len(jwks) > MAX_KEYS:
             raise ValueError(f"a JWK Set has a list of at most {MAX_KEYS} keys")
         by_source: dict[str, Key] = {}
-        for jwk in jwks:
+        signing = [jwk for jwk in jwks if not (isinstance(jwk, Mapping) and jwk.get("use") == "enc")]
+        for jwk in signing:
             source = json.dumps(jwk, sort_keys=True)
             try:
                 by_source[source] = (known and known._by_source.get(source)) or public_key(_mapping(jwk))  # noqa: SLF001
-            except (ValueError, TypeError):
+            except ValueError:
                 continue  # one odd key does not spoil the set
         if not by_source:
             raise ValueError("no key of the set can be used")
-        return cls(by_source.values(), by_source=by_source), len(jwks) - len(by_source)
+        return cls(by_source.values(), by_source=by_source), len(signing) - len(by_source)
 
     def select(self, algorithm: str, kid: str | None) -> Key | None:
         """The one key for `algorithm` under `kid`, or the only one for `algorithm` when the token names none.
@@ -160,9 +162,12 @@ def _material(jwk: Mapping[str, Any]) -> Any:
         raise ValueError("not a usable key") from error
 
 
-def _bound(kid: str | None, material: Any, algorithms: tuple[str, ...] | None) -> Key:
+def _bound(kid: str | None, material: Any, algorithm: str | None) -> Key:
     possible = _algorithms(material)
-    chosen = possible.keys() if algorithms is None else _aliases(algorithms)
+    if algorithm is None:
+        chosen: Iterable[str] = possible
+    else:
+        chosen = OKP if algorithm in OKP else (algorithm,)
     verifiers = {name: possible[name](material) for name in chosen if name in possible}
     if not verifiers:
         raise ValueError("the algorithm does not fit the key")
@@ -186,7 +191,3 @@ def _check_rsa(key: RSAPublicKey) -> None:
         raise ValueError("not a public exponent")
     if fingerprinted(numbers.n):
         raise ValueError("an RSA key made by a flawed generator (CVE-2017-15361)")
-
-
-def _aliases(algorithms: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(OKP) if algorithms[0] in OKP else algorithms

@@ -46,7 +46,7 @@ class Provider(Protocol):
         """False when `recall` never knows anything, and nobody need make a digest for it."""
 
     def recall(self, digest: bytes, /) -> Grant | None:
-        """The grant of a token verified a moment ago, while nothing it rests on has changed."""
+        """The grant of a token verified a moment ago, while nothing it rests on has changed. Asked before `verify`."""
 
     def recognises(self, token: PresentedToken, /) -> bool:
         """True when `token` claims to come from here. It may lie: this selects a provider and proves nothing."""

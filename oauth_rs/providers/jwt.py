@@ -14,10 +14,13 @@ from ..cache import GenerationalCache
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose import claims as claim
+from ..jose.algorithms import SUPPORTED
 from ..jose.jwk import Key
 from ..jose.jws import CompactJWS, media_type
-from ..keys import KeySource, RemoteKeys
+from ..keys import KeySource
+from ..metadata import IssuerMetadata
 from ..model import Grant
+from ..remote_keys import RemoteKeys
 from . import PresentedToken, unknown_issuer
 
 LEEWAY = 60.0  # seconds of clock difference with the issuer
@@ -25,6 +28,7 @@ MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
 CACHE_SIZE = 20_000  # tokens; under 20 MB
 CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
 _Cache: TypeAlias = GenerationalCache[Grant]
+_EMPTY = (None, "")
 _RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
 
 
@@ -64,7 +68,7 @@ class JWTProvider:
         self.name = name or issuer
         self.issuer = issuer
         self._audience = frozenset((audience,) if isinstance(audience, str) else audience)
-        self._keys = keys or RemoteKeys.of_issuer(issuer, clock=monotonic)
+        self._keys = keys or RemoteKeys(IssuerMetadata(issuer), monotonic=monotonic)
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._types = frozenset(media_type(one or "") for one in typ)
         self._required = tuple(required)
@@ -81,6 +85,8 @@ class JWTProvider:
             raise ValueError("JWTProvider needs the audience that names this API in a token's `aud`")
         if self._algorithms is not None and (not self._algorithms or "none" in self._algorithms):
             raise ValueError("algorithms lists what may sign a token; `none` is never accepted")
+        if self._algorithms is not None and not self._algorithms <= SUPPORTED:
+            raise ValueError(f"no such algorithms: {', '.join(sorted(self._algorithms - SUPPORTED))}")
         if not 0 <= self._leeway <= MAX_LEEWAY:
             raise ValueError(f"leeway is 0 to {MAX_LEEWAY:.0f} seconds")
         if not 0 <= self._cache_seconds <= CACHE_SECONDS or self._cache_size < 0:
@@ -145,11 +151,11 @@ class JWTProvider:
         expires_at = claim.check_times(claims, now=self._clock(), leeway=self._leeway)
         scopes = claim.scopes(claims)
         return Grant(  # by position: by name it takes twice as long
-            "Bearer",
+            "Bearer",  # the only scheme that presents these tokens as they are
             self.name,
             self.issuer,
             claim.text(claims, "sub"),
-            intern(claim.client(claims)),
+            intern(claim.client(claims)),  # few clients, many grants
             scopes if self._scopes is None else scopes & self._scopes,
             expires_at,
             signed.payload,
@@ -160,7 +166,7 @@ class JWTProvider:
         if claims.get("iss") != self.issuer:
             raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
         for name in self._required:
-            if not claims.get(name) and not (name == "client_id" and claim.client(claims)):
+            if claims.get(name) in _EMPTY and not (name == "client_id" and claim.client(claims)):
                 raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:

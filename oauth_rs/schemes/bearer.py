@@ -9,12 +9,11 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
 from ..flow import Flow, ReadBody
-from ..headers import challenge, check_single, quotable
+from ..headers import challenge, check_one_token, quotable
 from ..model import Grant, Request
 from ..providers import PresentedToken, Provider, unknown_issuer
 
@@ -51,6 +50,7 @@ class LegacyQuery:
     name: str = "access_token"
 
 
+_PLACES = (Header, FormField, LegacyQuery)
 AUTHORIZATION = Header("Authorization", "Bearer")
 
 
@@ -71,8 +71,12 @@ class Bearer:
     ) -> None:
         if not providers:
             raise ValueError("Bearer() trusts nobody: give it at least one provider")
+        if not all(hasattr(provider, "recall") for provider in providers):
+            raise TypeError("providers are objects such as JWTProvider(issuer, audience=...)")
         if len({provider.name for provider in providers}) < len(providers):
             raise ValueError("two providers of the same name or issuer: name them apart, or merge them")
+        if not all(isinstance(place, _PLACES) for place in presentation):
+            raise TypeError("presentation lists Header(...), FormField(...) and LegacyQuery(...)")
         if not presentation:
             raise ValueError("presentation lists at least one place where a token may be")
         self._providers = providers
@@ -122,9 +126,12 @@ class Bearer:
                 if not isinstance(verdict, Grant):
                     return self._wait(verdict, credentials)
                 grant = verdict
-            return grant if grant.confirmation is None else _refuse_bound()
+            if grant.confirmation is not None:
+                raise _sender_constrained()
         except OAuthError as error:
-            raise self._traced(error, digest or sha256(credentials).digest())  # noqa: B904 - the same error goes on
+            self._trace(error, digest or sha256(credentials).digest())
+            raise
+        return grant
 
     def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
         """`Bearer` with realm, scope, error, error_description and resource_metadata, those that are known."""
@@ -156,7 +163,7 @@ class Bearer:
             token = PresentedToken(credentials, digest)
         except InvalidToken as error:
             if error.reason in _PERHAPS_TWO:
-                check_single(credentials)
+                check_one_token(credentials)
             raise
         if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
             return self._providers[0].verify(token)
@@ -168,18 +175,20 @@ class Bearer:
     def _wait(self, verdict: Flow[Grant], credentials: bytes) -> Flow[Grant]:
         try:
             grant = yield from verdict
-            return grant if grant.confirmation is None else _refuse_bound()
+            if grant.confirmation is not None:
+                raise _sender_constrained()
         except OAuthError as error:
-            raise self._traced(error, sha256(credentials).digest())  # noqa: B904 - the same error goes on
+            self._trace(error, sha256(credentials).digest())
+            raise
+        return grant
 
-    def _traced(self, error: OAuthError, digest: bytes) -> OAuthError:
+    def _trace(self, error: OAuthError, digest: bytes) -> None:
         error.scheme = self.name
         error.credential = digest[:6].hex()
-        return error
 
 
-def _refuse_bound() -> NoReturn:
-    raise InvalidToken("sender_constrained", "The access token is bound to a key that was not proved.")
+def _sender_constrained() -> InvalidToken:
+    return InvalidToken("sender_constrained", "The access token is bound to a key that was not proved.")
 
 
 def _is_form(request: Request) -> bool:

@@ -490,12 +490,17 @@ def test_a_kid_that_stands_for_several_keys_selects_none(count: int) -> None:
 def test_one_odd_key_does_not_spoil_the_set() -> None:
     odd: list[Any] = [
         *({"kty": "oct", "k": "AAAA"}, {"kty": "unknown"}, {}, None, 1, "EC", [], [jwk()], True),
-        *(jwk(kid="x", d="AAAA"), jwk(kid="x", use="enc"), jwk(kid="x", alg="HS256"), jwk(kid="x", x="AAAA")),
+        *(jwk(kid="x", d="AAAA"), jwk(kid="x", use="tls"), jwk(kid="x", alg="HS256"), jwk(kid="x", x="AAAA")),
         *(jwk(kid="x", key_ops=None), jwk() | {"kid": ["x"]}, KEYS["wycheproof-jwk-7"], KEYS["wycheproof-jwk-8"]),
     ]  # fmt: skip
     keys, left_out = KeySet.from_jwks({"keys": [*odd[:5], jwk(kid="good"), *odd[5:]]})
     assert [key.kid for key in keys.keys] == ["good"]
     assert left_out == len(odd)
+
+
+def test_a_key_for_encryption_is_left_out_and_not_odd() -> None:
+    keys, left_out = KeySet.from_jwks({"keys": [jwk(kid="x", use="enc"), jwk(kid="good")]})
+    assert ([key.kid for key in keys.keys], left_out) == (["good"], 0)
 
 
 def test_a_repeated_key_counts_once() -> None:

@@ -604,7 +604,7 @@ class Remote:
 
     def __init__(self, issuer: Issuer, clock: FakeClock) -> None:
         self.issuer, self.clock = issuer, clock
-        self.keys = RemoteKeys(JWKS_URL, clock=clock)
+        self.keys = RemoteKeys(JWKS_URL, monotonic=clock)
         self.provider = issuer.provider(keys=self.keys, monotonic=clock)
         self.token = issuer.token()
         self.provider.recall(digest(self.token))
@@ -700,3 +700,14 @@ def test_a_provider_needs_an_issuer() -> None:
 def test_keys_are_discovered_only_at_a_secure_issuer(issuer_url: str) -> None:
     with pytest.raises(ValueError, match="over https"):
         JWTProvider(issuer_url, audience=API)
+
+
+def test_an_algorithm_nobody_knows_is_a_mistake_in_configuration(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match="no such algorithms: RS265"):
+        issuer.provider(algorithms=["ES256", "RS265"])
+
+
+@pytest.mark.parametrize("value", [0, False])
+def test_a_required_claim_may_be_zero_or_false(issuer: Issuer, value: object) -> None:
+    provider = issuer.provider(required=("admin",))
+    assert play(provider.verify(presented(issuer.token(admin=value)))).subject == "ada"

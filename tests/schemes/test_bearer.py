@@ -366,7 +366,7 @@ def test_warming_goes_on_where_one_issuer_cannot_be_reached(caplog: pytest.LogCa
     clock = FakeClock()
     url = f"{OTHER}/jwks"
     bearer = Bearer(
-        here.provider(keys=RemoteKeys(JWKS_URL, clock=clock)), there.provider(keys=RemoteKeys(url, clock=clock))
+        here.provider(keys=RemoteKeys(JWKS_URL, monotonic=clock)), there.provider(keys=RemoteKeys(url, monotonic=clock))
     )
     second = Fetch("GET", url, FETCH.headers, shared=1.0)
     play(bearer.warm(), (FETCH, DOWN), (second, Reply(200, json.dumps(there.jwks).encode())))
@@ -434,3 +434,14 @@ def test_two_providers_of_one_name_are_refused(issuer: Issuer) -> None:
 def test_a_scheme_name_belongs_to_authorization_and_only_there(name: str, scheme_name: str) -> None:
     with pytest.raises(ValueError, match="write Header"):
         Header(name, scheme_name)
+
+
+def test_an_issuer_is_not_a_provider() -> None:
+    with pytest.raises(TypeError, match="JWTProvider"):
+        Bearer("https://id.example.com")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", ["Authorization", Header, None])
+def test_a_presentation_is_made_of_places(issuer: Issuer, place: Any) -> None:
+    with pytest.raises(TypeError, match="presentation lists"):
+        Bearer(issuer.provider(), presentation=[place])

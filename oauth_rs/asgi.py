@@ -102,7 +102,7 @@ class OAuthMiddleware:
         answer = _Answer(send)
         try:
             verdict = self._server.authenticate(request)
-            if verdict is None or isinstance(verdict, Grant):
+            if isinstance(verdict, Grant) or verdict is None:
                 grant = verdict
             else:
                 body = _Body(receive)

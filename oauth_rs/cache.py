@@ -15,16 +15,17 @@ V = TypeVar("V")
 class GenerationalCache(Generic[V]):
     """At most `size` entries, each for at most `seconds`. `now` is any clock that never goes back, in seconds."""
 
-    __slots__ = ("_half_life", "_half_size", "_state")
+    __slots__ = ("_half_life", "_half_size", "generations")
 
     def __init__(self, *, size: int, seconds: float) -> None:
         self._half_size = size // 2
         self._half_life = seconds / 2
-        # The young generation, the old one, and when they turn; replaced as one, so that no thread sees half a turn.
-        self._state: tuple[dict[bytes, V], dict[bytes, V], float] = ({}, {}, float("-inf"))
+        # The young one, the old one, and when they turn; replaced as one, so that no thread sees half a turn. Read from
+        # outside where a call is too dear: until `turn_at`, what is in neither is not there.
+        self.generations: tuple[dict[bytes, V], dict[bytes, V], float] = ({}, {}, float("-inf"))
 
     def get(self, key: bytes, now: float) -> V | None:
-        young, old, turn_at = self._state
+        young, old, turn_at = self.generations
         if now >= turn_at:
             young, old = self._turn(young, turn_at, now)
         value = young.get(key)
@@ -33,13 +34,13 @@ class GenerationalCache(Generic[V]):
     def put(self, key: bytes, value: V, now: float) -> None:
         if not self._half_size:
             return
-        young, _, turn_at = self._state
+        young, _, turn_at = self.generations
         if now >= turn_at or len(young) >= self._half_size:
             young, _ = self._turn(young, turn_at, now)
         young[key] = value
 
     def __len__(self) -> int:
-        young, old, _ = self._state
+        young, old, _ = self.generations
         return len(young) + len(old)
 
     def _turn(self, young: dict[bytes, V], due: float, now: float) -> tuple[dict[bytes, V], dict[bytes, V]]:
@@ -47,5 +48,5 @@ class GenerationalCache(Generic[V]):
         gone_at = due + self._half_life
         fresh: dict[bytes, V] = {}
         old, turn_at = (young, min(now + self._half_life, gone_at)) if now < gone_at else ({}, now + self._half_life)
-        self._state = (fresh, old, turn_at)
+        self.generations = (fresh, old, turn_at)
         return fresh, old

@@ -58,7 +58,7 @@ def json_object(data: bytes) -> dict[str, Any]:
     # Most claims hold no object, and looking for one is quicker than counting.
     if data.count(b"[") + (data.count(b"{") if data.find(b"{", 1) > 0 else 1) > MAX_JSON_DEPTH:
         _check_depth(data)
-    if not text.startswith("{") or not text.endswith("}"):
+    if data[:1] != b"{" or data[-1:] != b"}":
         text = text.strip(_WHITE_SPACE)
     try:
         value, end = _scan(text, 0)

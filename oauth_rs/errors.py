@@ -25,12 +25,12 @@ class OAuthError(Exception):
 
     status: ClassVar[int]
     error: ClassVar[str]
+    credential = ""
 
     def __init__(self, reason: str, description: str, *, scheme: str = "") -> None:
         self.reason = reason
         self.description = description
         self.scheme = scheme
-        self.credential = ""
 
     def __str__(self) -> str:
         return self.reason

@@ -49,7 +49,8 @@ def requires(*needed: str | Requirement) -> Callable[[V], V]:
 
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
-            view.decorators = [*view.decorators, lambda function: guard(function, check)]
+            # Not through its `decorators`: a subclass that sets its own would lose this one.
+            view.dispatch_request = guard(view.dispatch_request, check)  # type: ignore[method-assign]  # made for replacing
             return cast("V", view)
         return guard(view, check)
 

@@ -7,8 +7,6 @@ Does not decode or check what a token means.
 import re
 from collections.abc import Iterable
 
-from .errors import InvalidRequest
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E, so nothing that would need escaping inside the quotes.
 _PLAIN = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*")
@@ -20,14 +18,13 @@ def split_scheme(value: bytes) -> tuple[bytes, bytes]:
     return scheme.lower(), credentials.lstrip(b" ")
 
 
-def check_one_token(credentials: bytes) -> None:
-    """Raises InvalidRequest (`malformed_credentials`) unless `credentials` can be one token: in ASCII, not two of them.
+def is_one_token(credentials: bytes) -> bool:
+    """True when `credentials` can be one token: there, in ASCII, and not two of them.
 
     Does not check the characters of RFC 6750 `b64token`: whoever reads the token refuses more than these.
     """
     separated = b" " in credentials or b"," in credentials or b"\t" in credentials
-    if separated or not credentials or not credentials.isascii():
-        raise InvalidRequest("malformed_credentials", "The credentials are not well formed.")
+    return bool(credentials) and credentials.isascii() and not separated
 
 
 def challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:

@@ -42,9 +42,14 @@ class IssuerMetadata:
         """
         document = yield from discover(self.issuer, shared=shared)
         url = document.get("jwks_uri")
-        if not isinstance(url, str) or not secure(url):
+        if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(self.issuer)):
+            # An issuer elsewhere has no keys on this machine: it would send us to whatever listens here.
             raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
         return url
+
+
+def _plain(url: str) -> bool:
+    return url.lower().startswith("http:")
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:

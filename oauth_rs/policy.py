@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 from .model import Request
 
-# Dot segments, empty segments, backslashes and control characters: what one part of a stack removes and another keeps.
-_AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|$)|\\|[\x00-\x1f\x7f]")
+# Dot segments, empty ones, parameters, backslashes and control characters: what one part of a stack removes and another
+# keeps.
+_AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|$)|[\\;]|[\x00-\x1f\x7f]")
+_NEVER_IN_A_PREFLIGHT = (b"authorization", b"x-http-method-override", b"x-http-method", b"x-method-override")
 
 
 class PublicPaths:
@@ -41,4 +43,6 @@ class PublicPaths:
 def is_preflight(request: Request) -> bool:
     """True for the request a browser sends ahead of a cross-origin one: it can carry no credentials."""
     asks = request.header(b"origin") and request.header(b"access-control-request-method")
-    return request.method == "OPTIONS" and bool(asks)
+    # What no browser sends with a preflight; an application further in may take such a request for another.
+    more = any(request.header(name) for name in _NEVER_IN_A_PREFLIGHT)
+    return request.method == "OPTIONS" and bool(asks) and not more

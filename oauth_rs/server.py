@@ -73,12 +73,12 @@ class ResourceServer:
         Raises MissingCredentials (`no_credentials`, `unsupported_scheme`), InvalidRequest (`several_credentials`) and
         what the scheme and the URL policy raise.
         """
+        if self._url is not None:
+            self._url.of(request)
         if request.method == "OPTIONS" and is_preflight(request):
             return None
         if self._public is not None and self._public.cover(request.path):
             return None
-        if self._url is not None:
-            self._url.of(request)
         if self._elsewhere:
             return self._search(request)
         values = request.header(b"authorization")
@@ -126,7 +126,7 @@ class ResourceServer:
         else:
             scheme, credentials = found[0]
             verdict = scheme.authenticate(request, credentials)
-        return verdict if isinstance(verdict, Grant) else (yield from verdict)
+        return verdict if isinstance(verdict, Grant) else (yield from self._wait(verdict))
 
     def _by_authorization(self, request: Request, authorization: bytes) -> Grant | Flow[Grant]:
         name, credentials = split_scheme(authorization)
@@ -135,7 +135,14 @@ class ResourceServer:
             raise MissingCredentials(
                 "unsupported_scheme", "The authentication scheme is not one that is accepted here."
             )
-        return scheme.authenticate(request, credentials)
+        verdict = scheme.authenticate(request, credentials)
+        return verdict if isinstance(verdict, Grant) else self._wait(verdict)
+
+    def _wait(self, verdict: Flow[Grant]) -> Flow[Grant]:
+        grant = yield from verdict
+        if not isinstance(grant, Grant):  # None would pass as a request that needs no grant
+            raise TypeError("the authenticate of a scheme gives a grant or raises")
+        return grant
 
     def _refuse_unless_optional(self, sets: int) -> None:
         if sets:

@@ -122,7 +122,7 @@ def test_a_fetch_that_fails_ends_the_search_with_its_own_reason() -> None:
     assert raised.value is failure
 
 
-@pytest.mark.parametrize("url", ["https://id.example.com/keys", "https://keys.example/", "http://127.0.0.1:9000/keys"])
+@pytest.mark.parametrize("url", ["https://id.example.com/keys", "https://keys.example/"])
 def test_keys_are_where_the_document_says(url: str) -> None:
     assert located({**DOCUMENT, "jwks_uri": url}) == url
 
@@ -156,6 +156,17 @@ def test_keys_are_where_the_document_says(url: str) -> None:
 def test_keys_are_fetched_over_https_only(url: Any) -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
         located({**DOCUMENT, "jwks_uri": url})
+
+
+def test_an_issuer_elsewhere_has_no_keys_on_this_machine() -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        located({**DOCUMENT, "jwks_uri": "http://127.0.0.1:9000/keys"})
+
+
+def test_an_issuer_on_this_machine_has() -> None:
+    issuer, keys = "http://127.0.0.1:9000", "http://localhost:9001/keys"
+    script = (fetch(metadata_urls(issuer)[0]), reply({"issuer": issuer, "jwks_uri": keys}))
+    assert play(IssuerMetadata(issuer).jwks_uri(shared=1.5), script) == keys
 
 
 def test_a_document_without_keys_is_of_no_use() -> None:

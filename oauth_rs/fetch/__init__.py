@@ -18,7 +18,7 @@ import httpx2
 from ..errors import Unavailable
 from ..flow import Fetch, Reply
 
-TIMEOUT = 5.0  # seconds; nobody waits longer for an issuer
+TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
 _REDIRECTS = range(300, 400)
 # What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)

@@ -89,7 +89,8 @@ class BlockingHTTP:
     def _perform(self, fetch: Fetch, flight: Flight[threading.Event], line: "_Line") -> None:
         outcome: Outcome = "fetch_failed"
         try:
-            outcome = self._exchange(fetch, line)
+            reply = self._exchange(fetch, line)
+            outcome = "fetch_timeout" if line.is_cut else reply
         except (Unavailable, *FAILURES) as error:
             outcome = "fetch_timeout" if line.is_cut else reason(error)
         finally:
@@ -145,7 +146,8 @@ class _Line:
         self.is_cut = True
         if self._socket is not None:
             with suppress(OSError):  # closed already, or not connected any more
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # Of the plain socket: that of an SSLSocket would also take off the TLS under the other thread's reads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _no_body(_limit: int) -> None:

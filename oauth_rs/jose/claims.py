@@ -26,7 +26,9 @@ def text(claims: Mapping[str, Any], name: str) -> str:
 def client(claims: Mapping[str, Any]) -> str:
     """The client the token was issued to: `client_id`, else `azp`, else `cid`, else ""."""
     for name in _CLIENT_CLAIMS:
-        found = text(claims, name)
+        found = claims.get(name, "")
+        if not isinstance(found, str):
+            raise _malformed()
         if found:
             return found
     return ""
@@ -64,7 +66,7 @@ def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
         raise InvalidToken("wrong_audience", "The access token was issued for another audience.")
 
 
-def check_times(claims: Mapping[str, Any], *, now: float, leeway: float) -> int:
+def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> int:
     """`exp` in seconds, when the token is valid now.
 
     `exp` is demanded; `nbf` and `iat` are held to when present. Reasons: `no_expiry`, `expired`, `not_yet_valid`,

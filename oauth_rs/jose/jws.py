@@ -16,7 +16,7 @@ MAX_TOKEN_BYTES = 16_384  # twice the header line that common servers accept; ke
 _MAX_REMEMBERED_HEADER = 512  # a header as issuers write it; longer ones are parsed each time rather than kept
 _PARTS = 3
 # A JSON object in base64url begins with e, or with I, C or D where it begins with white space: most rubbish does not.
-_OPENINGS = (b"e", b"I", b"C", b"D")
+JSON_OBJECT = (b"e", b"I", b"C", b"D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +40,23 @@ class CompactJWS:
         self.signature = signature
 
 
-def parse(token: bytes) -> CompactJWS:
-    """The parts of `token`, strictly decoded. Its signature is not checked, and its payload may be anything.
+def parse(token: bytes, *, payload: tuple[bytes, ...] | None = None) -> CompactJWS:
+    """The parts of `token`, strictly decoded. Its signature is not checked.
 
-    Raises InvalidToken (`token_too_long`, `encrypted_token`, `malformed_token`, `crit_not_supported`, and
-    `algorithm_not_allowed` for `none` and all that algorithms.py does not know).
+    `payload` lists what the payload may begin with, in base64url, when it may not be just anything.
+    Raises InvalidToken (`token_too_long`, `encrypted_token`, `malformed_token`, `crit_not_supported`,
+    `algorithm_not_allowed` for `none` and all that algorithms.py does not know, and `malformed_claims`).
     """
-    return _decoded(token, *_split(token))
-
-
-def parse_jwt(token: bytes) -> CompactJWS:
-    """As `parse`, for a JWT: refuses at once a payload that cannot be a JSON object (`malformed_claims`)."""
-    header, payload, signature = _split(token)
-    if payload[:1] not in _OPENINGS:
-        raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
-    return _decoded(token, header, payload, signature)
-
-
-def _split(token: bytes) -> list[bytes]:
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidToken("token_too_long", "The access token is longer than this server accepts.")
     parts = token.split(b".", _PARTS)  # one more than there should be, however many dots a stranger sends
     if len(parts) != _PARTS:
         raise _not_three_parts(token)
-    if parts[0][:1] not in _OPENINGS:
+    if parts[0][:1] not in JSON_OBJECT:
         raise malformed()
-    return parts
+    if payload is not None and parts[1][:1] not in payload:
+        raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+    return _decoded(token, *parts)
 
 
 def _decoded(token: bytes, first: bytes, payload: bytes, signature: bytes) -> CompactJWS:
@@ -74,8 +65,9 @@ def _decoded(token: bytes, first: bytes, payload: bytes, signature: bytes) -> Co
         if header.alg not in SUPPORTED:
             raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
         return CompactJWS(header, token[: -len(signature) - 1], base64url_decode(payload), base64url_decode(signature))
-    except ValueError as error:
-        raise malformed() from error
+    except ValueError:
+        pass  # raised out here, because the decoder's error holds what it read and would be chained
+    raise malformed()
 
 
 def media_type(typ: str) -> str:

@@ -28,7 +28,6 @@ MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
 CACHE_SIZE = 20_000  # tokens; under 20 MB
 CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
 _Cache: TypeAlias = GenerationalCache[Grant]
-_EMPTY = (None, "")
 _RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
 
 
@@ -98,7 +97,8 @@ class JWTProvider:
         basis, cache = self._memory
         if basis is not self._keys.basis:
             basis, cache = self._memory = self._forget(self._keys.basis)
-        grant = cache.get(digest, now)
+        young, old, turn_at = cache.generations
+        grant = (young.get(digest) or old.get(digest)) if now < turn_at else cache.get(digest, now)
         return grant if grant is not None and self._clock() < grant.expires_at else None
 
     def recognises(self, token: PresentedToken, /) -> bool:
@@ -148,7 +148,7 @@ class JWTProvider:
             raise InvalidToken("wrong_typ", "The token is not an access token.")
         self._check_required(claims)
         claim.check_audience(claims, self._audience)
-        expires_at = claim.check_times(claims, now=self._clock(), leeway=self._leeway)
+        expires_at = claim.check_times(claims, self._clock(), self._leeway)
         scopes = claim.scopes(claims)
         return Grant(  # by position: by name it takes twice as long
             "Bearer",  # the only scheme that presents these tokens as they are
@@ -166,7 +166,8 @@ class JWTProvider:
         if claims.get("iss") != self.issuer:
             raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
         for name in self._required:
-            if claims.get(name) in _EMPTY and not (name == "client_id" and claim.client(claims)):
+            value = claims.get(name)
+            if (value is None or value == "") and not (name == "client_id" and claim.client(claims)):
                 raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:

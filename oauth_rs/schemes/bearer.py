@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
 from ..flow import Flow, ReadBody
-from ..headers import challenge, check_one_token, quotable
+from ..headers import challenge, is_one_token, quotable
 from ..model import Grant, Request
 from ..providers import PresentedToken, Provider, unknown_issuer
 
@@ -21,6 +21,7 @@ MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger on
 logger = logging.getLogger("oauth_rs")
 # What two tokens look like that WSGI folded into one header: two JWTs have five parts together.
 _PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token"})
+MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -80,7 +81,7 @@ class Bearer:
         if not presentation:
             raise ValueError("presentation lists at least one place where a token may be")
         self._providers = providers
-        self._remembering = tuple(provider for provider in providers if provider.remembers)
+        self._recalls = tuple(provider.recall for provider in providers if provider.remembers)
         self._realm, self._resource_metadata = quotable(realm), quotable(resource_metadata)
         headers = [place for place in presentation if isinstance(place, Header)]
         self.authorization_names: Collection[bytes] = frozenset(
@@ -94,10 +95,12 @@ class Bearer:
     def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
         """The tokens outside `Authorization`.
 
-        Raises InvalidRequest (`form_not_ascii`) and RequestTooLarge (`form_too_large`).
+        Raises InvalidRequest (`query_too_long`, `form_not_ascii`) and RequestTooLarge (`form_too_large`).
         """
         found = [value for name in self._headers for value in request.header(name)]
         if self._query:
+            if len(request.query) > MAX_QUERY_BYTES:
+                raise InvalidRequest("query_too_long", "The query is longer than this server reads for a token.")
             found += _parameters(request.query, self._query)
         if self._fields and _is_form(request):
             body = yield from ReadBody(MAX_FORM_BYTES)
@@ -115,10 +118,10 @@ class Bearer:
         Raises InvalidRequest (`malformed_credentials`), InvalidToken (`unknown_issuer`, `sender_constrained`, those of
         jose/jws.py and of the provider) and Unavailable.
         """
-        digest = sha256(credentials).digest() if self._remembering else b""
+        digest = sha256(credentials).digest() if self._recalls else b""
         try:
-            for provider in self._remembering:
-                grant = provider.recall(digest)
+            for recall in self._recalls:
+                grant = recall(digest)
                 if grant is not None:
                     break
             else:
@@ -129,8 +132,10 @@ class Bearer:
             if grant.confirmation is not None:
                 raise _sender_constrained()
         except OAuthError as error:
+            if error.reason in _PERHAPS_TWO and not is_one_token(credentials):
+                error = InvalidRequest("malformed_credentials", "The credentials are not well formed.")
             self._trace(error, digest or sha256(credentials).digest())
-            raise
+            raise error  # noqa: TRY201 - with the chain it has
         return grant
 
     def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
@@ -159,12 +164,7 @@ class Bearer:
                 logger.warning("%s could not be reached ahead of the first request: %s", provider.name, error.reason)
 
     def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
-        try:
-            token = PresentedToken(credentials, digest)
-        except InvalidToken as error:
-            if error.reason in _PERHAPS_TWO:
-                check_one_token(credentials)
-            raise
+        token = PresentedToken(credentials, digest)
         if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
             return self._providers[0].verify(token)
         for provider in self._providers:
@@ -202,5 +202,9 @@ def _is_form(request: Request) -> bool:
 
 
 def _parameters(encoded: bytes, names: Collection[bytes]) -> list[bytes]:
-    pairs = (pair.partition(b"=") for pair in encoded.replace(b"+", b" ").split(b"&"))
-    return [unquote_to_bytes(value) for name, _, value in pairs if unquote_to_bytes(name) in names]
+    found = []
+    for pair in encoded.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if (unquote_to_bytes(name) if b"%" in name else name) in names:
+            found.append(unquote_to_bytes(value.replace(b"+", b" ")))
+    return found

@@ -24,7 +24,7 @@ from .remote_keys import RemoteKeys
 from .schemes import Scheme
 from .schemes.bearer import Bearer, FormField, Header, LegacyQuery
 from .scopes import AllOf, AnyOf, Requirement
-from .server import ResourceServer
+from .server import ResourceServer, authorize
 from .urls import DirectURL, ExternalURL, FixedURL, ForwardedURL
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "Scheme",
     "StaticKeys",
     "Unavailable",
+    "authorize",
     "pem_key",
     "public_key",
     "symmetric_key",

@@ -3,6 +3,7 @@
 Fetches nothing: see remote_keys.py.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,7 +16,11 @@ class KeySource(Protocol):
     """Finds the key for a token.
 
     `basis` is an object that is replaced whenever a key ceases to be good: what was concluded from it is then void.
+    `max_age` is how long, in seconds, keys count as fresh: nothing concluded from them is remembered longer.
     """
+
+    @property
+    def max_age(self) -> float: ...
 
     @property
     def basis(self) -> object: ...
@@ -38,6 +43,8 @@ class StaticKeys:
     """
 
     __slots__ = ("_keys", "basis")
+
+    max_age = math.inf
 
     def __init__(self, *keys: Key) -> None:
         if not keys:

@@ -19,7 +19,7 @@ from .keys import unknown_key
 from .metadata import IssuerMetadata
 from .urls import secure
 
-MAX_AGE = 600.0  # seconds a set counts as fresh. A cached verdict may rest on a withdrawn key for 300 more
+MAX_AGE = 600.0  # seconds a set counts as fresh; a cached verdict may rest on a withdrawn key a little longer
 COOLDOWN = 30.0  # seconds between fetches that unknown key ids may cause
 CEILING = 86_400.0  # seconds the last good set serves while its issuer cannot be reached
 MAX_BACKOFF = 30.0  # seconds between attempts while they fail, doubling from one
@@ -74,7 +74,7 @@ class RemoteKeys:
             raise ValueError("keys need 0 <= cooldown <= max_age <= ceiling, in seconds")
         self._location = location
         self._url = location if isinstance(location, str) else ""
-        self._max_age, self._cooldown, self._ceiling, self._clock = max_age, cooldown, ceiling, monotonic
+        self.max_age, self._cooldown, self._ceiling, self._clock = max_age, cooldown, ceiling, monotonic
         self._shared = min(1.0, cooldown / 2)
         self._held: _Held | None = None
         self.basis: object = object()
@@ -190,7 +190,7 @@ class RemoteKeys:
         if odd and (old is None or old.keys.keys != keys.keys):
             logger.warning("%d keys of %s cannot be used and are left out", odd, self._location)
         now = self._clock()
-        held = _Held(keys, now + self._max_age * _AHEAD, now + self._max_age, now + self._ceiling)
+        held = _Held(keys, now + self.max_age * _AHEAD, now + self.max_age, now + self._ceiling)
         self._held = held
         if old is not None and not keys.covers(old.keys):
             # After the keys, never before: whoever reads the new basis must find no old key any more.

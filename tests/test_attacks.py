@@ -9,10 +9,11 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
 import flask
+import flask.views
 import pytest
 import trustme
 from starlette.applications import Starlette
@@ -443,3 +444,61 @@ HOSTILE_URLS: Sequence[str] = [
 def test_keys_are_never_looked_for_there(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         RemoteKeys(url)
+
+
+# What was open once
+
+PREFLIGHT = [("Origin", "https://e.example"), ("Access-Control-Request-Method", "GET")]
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "Authorization"])
+def test_a_preflight_that_carries_more_than_browsers_send_is_checked(name: str) -> None:
+    server = ResourceServer(Bearer(Issuer().provider()))
+    assert play(server.authenticate(PlainRequest("OPTIONS", headers=PREFLIGHT))) is None
+    with pytest.raises(OAuthError):
+        play(server.authenticate(PlainRequest("OPTIONS", headers=[*PREFLIGHT, (name, "DELETE")])))
+
+
+def test_a_view_class_keeps_its_guard_in_subclasses_with_decorators_of_their_own() -> None:
+    app = flask.Flask(__name__)
+    for_flask.protect(app, ResourceServer(Bearer(Issuer().provider())))
+
+    @for_flask.requires("admin")
+    class Guarded(flask.views.MethodView):
+        def get(self) -> str:
+            return "in"
+
+    class Decorated(Guarded):
+        decorators: ClassVar[Any] = [lambda view: view]
+
+    app.add_url_rule("/", view_func=Decorated.as_view("view"))
+    assert call_wsgi(app, "GET", "/", bearer(Issuer().token())).status == 403
+
+
+@pytest.mark.parametrize("place", ["header", "payload"])
+def test_no_error_holds_what_the_token_says(place: str) -> None:
+    bad, good = b'{"sub":"ada@example.com",}', b'{"typ":"at+jwt","alg":"ES256","kid":"k1"}'
+    token = Issuer().sign(bad if place == "header" else good, encode(bad))
+    with pytest.raises(OAuthError) as caught:
+        play(ResourceServer(Bearer(Issuer().provider())).authenticate(PlainRequest(headers=bearer(token))))
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "ada@" not in repr(error) + repr(vars(error))
+        error = error.__cause__ or error.__context__
+
+
+def test_a_query_too_long_to_read_for_a_token_is_refused() -> None:
+    server = ResourceServer(Bearer(Issuer().provider(), presentation=[LegacyQuery()]))
+    with pytest.raises(OAuthError, match="query_too_long"):
+        play(server.authenticate(PlainRequest(query=b"&" * MEGABYTE)))
+
+
+@pytest.mark.parametrize("verdict", ["at once", "later"])
+def test_a_scheme_that_decides_nothing_lets_nobody_in(verdict: str) -> None:
+    class Forgetful(Bearer):
+        def authenticate(self, *_arguments: Any) -> Any:
+            return None if verdict == "at once" else iter(())
+
+    server = ResourceServer(Forgetful(Issuer().provider()))
+    with pytest.raises((TypeError, AttributeError)):
+        play(server.authenticate(PlainRequest(headers=bearer("x"))))

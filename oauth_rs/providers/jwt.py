@@ -73,7 +73,7 @@ class JWTProvider:
         self._required = tuple(required)
         self._scopes = None if scopes is None else frozenset(scopes)
         self._leeway = leeway
-        self._cache_size, self._cache_seconds = cache_size, cache_seconds
+        self._cache_size, self._cache_seconds = cache_size, min(cache_seconds, self._keys.max_age)
         self._clock, self._monotonic = clock, monotonic
         self._check_options()
         self.remembers = cache_size > 0 and cache_seconds > 0

@@ -7,12 +7,12 @@ read keys (see jwk.py), nor decide which algorithm a token may use.
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, AsymmetricPadding, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
@@ -22,42 +22,50 @@ Verifier: TypeAlias = Callable[[bytes, bytes], bool]
 
 
 def _pkcs1(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
-    return lambda key: _verifier(key.verify, digest, PKCS1v15(), Prehashed(digest))
+    return lambda key: _rsa(key, digest, PKCS1v15())
 
 
 def _pss(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
     # RFC 7518 section 3.5: MGF1 with the same hash, a salt as long as its output.
-    return lambda key: _verifier(key.verify, digest, PSS(MGF1(digest), digest.digest_size), Prehashed(digest))
+    return lambda key: _rsa(key, digest, PSS(MGF1(digest), digest.digest_size))
+
+
+def _rsa(key: RSAPublicKey, digest: HashAlgorithm, padding: AsymmetricPadding) -> Verifier:
+    verify, hashed, prehashed = key.verify, _hash(digest), Prehashed(digest)
+
+    def check(message: bytes, signature: bytes) -> bool:
+        try:
+            verify(signature, hashed(message).digest(), padding, prehashed)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
 
 
 def _ecdsa(digest: HashAlgorithm, size: int) -> Callable[[EllipticCurvePublicKey], Verifier]:
     """`size` is the length of a coordinate in bytes: the signature is r and s side by side (RFC 7518 section 3.4)."""
+    hashed, algorithm = _hash(digest), ECDSA(Prehashed(digest))
 
     def of(key: EllipticCurvePublicKey) -> Verifier:
-        check_der = _verifier(key.verify, digest, ECDSA(Prehashed(digest)))
-
         def check(message: bytes, signature: bytes) -> bool:
             if len(signature) != 2 * size:
                 return False
             r, s = int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
-            return check_der(message, encode_dss_signature(r, s))
+            try:
+                key.verify(encode_dss_signature(r, s), hashed(message).digest(), algorithm)
+            except InvalidSignature:
+                return False
+            return True
 
         return check
 
     return of
 
 
-def _verifier(verify: Callable[..., None], digest: HashAlgorithm, *arguments: Any) -> Verifier:
-    hashed: Callable[[bytes], Any] = getattr(hashlib, digest.name)  # quicker than having `verify` do it
-
-    def check(message: bytes, signature: bytes) -> bool:
-        try:
-            verify(signature, hashed(message).digest(), *arguments)
-        except InvalidSignature:
-            return False
-        return True
-
-    return check
+def _hash(digest: HashAlgorithm) -> Callable[[bytes], Any]:
+    """The same hash of hashlib: hashing with it first is quicker than having `verify` do it."""
+    return cast("Callable[[bytes], Any]", getattr(hashlib, digest.name))
 
 
 def _ed25519(key: Ed25519PublicKey) -> Verifier:

@@ -52,19 +52,16 @@ def parse(token: bytes, *, payload: tuple[bytes, ...] | None = None) -> CompactJ
     parts = token.split(b".", _PARTS)  # one more than there should be, however many dots a stranger sends
     if len(parts) != _PARTS:
         raise _not_three_parts(token)
-    if parts[0][:1] not in JSON_OBJECT:
+    first, middle, last = parts
+    if first[:1] not in JSON_OBJECT:
         raise malformed()
-    if payload is not None and parts[1][:1] not in payload:
+    if payload is not None and middle[:1] not in payload:
         raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
-    return _decoded(token, *parts)
-
-
-def _decoded(token: bytes, first: bytes, payload: bytes, signature: bytes) -> CompactJWS:
     try:
         header = _remembered(first) if len(first) <= _MAX_REMEMBERED_HEADER else _header(first)
         if header.alg not in SUPPORTED:
             raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
-        return CompactJWS(header, token[: -len(signature) - 1], base64url_decode(payload), base64url_decode(signature))
+        return CompactJWS(header, token[: -len(last) - 1], base64url_decode(middle), base64url_decode(last))
     except ValueError:
         pass  # raised out here, because the decoder's error holds what it read and would be chained
     raise malformed()

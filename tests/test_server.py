@@ -251,6 +251,11 @@ def test_where_credentials_are_optional_a_request_without_any_is_anonymous(optio
     assert play(optional.authenticate(PlainRequest())) is None
 
 
+def test_where_credentials_are_optional_a_request_without_any_is_anonymous_wherever_they_may_be(issuer: Issuer) -> None:
+    bearer = Bearer(issuer.provider(), presentation=[Header("Access-Token"), LegacyQuery()])
+    assert play(ResourceServer(bearer, credentials="optional").authenticate(PlainRequest(query=b"a=b"))) is None
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "Bearer", "Bearer opaque", f"Bearer {Issuer().token(exp=1)}", "Basic YTpi", "Nonsense", "Bearer a b"],

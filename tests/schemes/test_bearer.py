@@ -292,6 +292,11 @@ def test_a_sender_constrained_token_is_refused_also_when_recalled(
     assert reasons == ["sender_constrained"] * 3
 
 
+def test_a_sender_constrained_token_is_refused_also_after_its_key_was_fetched(cold: Bearer, issuer: Issuer) -> None:
+    error = refused(cold, issuer.token(cnf={"jkt": "a"}), (FETCH, Reply(200, json.dumps(issuer.jwks).encode())))
+    assert (error.reason, error.scheme, len(error.credential)) == ("sender_constrained", "Bearer", 12)
+
+
 @pytest.mark.parametrize("token", ["opaque", "", "ä", Issuer(kid="k9").token(), Issuer().token(cnf={}, jti="2")])
 def test_an_error_names_the_credentials_by_a_short_hash_only(bearer: Bearer, token: str) -> None:
     error = refused(bearer, token)

@@ -102,7 +102,7 @@ class OAuthMiddleware:
         answer = _Answer(send)
         try:
             verdict = self._server.authenticate(request)
-            if isinstance(verdict, Grant) or verdict is None:
+            if verdict is None or isinstance(verdict, Grant):
                 grant = verdict
             else:
                 body = _Body(receive)

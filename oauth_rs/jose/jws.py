@@ -4,6 +4,7 @@ Accepts the compact form only. Does not verify the signature (that is the key's 
 or an address that the header carries: `jwk`, `jku`, `x5c` and `x5u` are not even read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,15 +30,28 @@ class Header:
 
 
 class CompactJWS:
-    """The parts of one token: a header to choose by, and bytes to verify."""
+    """The parts of one token, none of it verified: a header to choose by, bytes to verify, claims to believe later."""
 
-    __slots__ = ("header", "payload", "signature", "signing_input")
+    __slots__ = ("_claims", "header", "payload", "signature", "signing_input")
 
     def __init__(self, header: Header, signing_input: bytes, payload: bytes, signature: bytes) -> None:
         self.header = header
         self.signing_input = signing_input
         self.payload = payload
         self.signature = signature
+        self._claims: Mapping[str, Any] | None = None
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The payload as a JSON object, read when first asked for. Raises InvalidToken (`malformed_claims`)."""
+        if self._claims is None:
+            try:  # noqa: SIM105 - suppress() takes longer than all of this
+                self._claims = json_object(self.payload)
+            except ValueError:
+                pass  # raised below, because the parser's error holds the claims and would be chained
+        if self._claims is None:
+            raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+        return self._claims
 
 
 def parse(token: bytes, *, payload: tuple[bytes, ...] | None = None) -> CompactJWS:

@@ -21,7 +21,7 @@ from ..keys import KeySource
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..remote_keys import RemoteKeys
-from . import PresentedToken, unknown_issuer
+from . import unknown_issuer
 
 LEEWAY = 60.0  # seconds of clock difference with the issuer
 MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
@@ -101,12 +101,12 @@ class JWTProvider:
         grant = (young.get(digest) or old.get(digest)) if now < turn_at else cache.get(digest, now)
         return grant if grant is not None and self._clock() < grant.expires_at else None
 
-    def recognises(self, token: PresentedToken, /) -> bool:
+    def recognises(self, token: CompactJWS, /) -> bool:
         """True when the unverified `iss` is this issuer, to the letter. Raises InvalidToken (`malformed_claims`)."""
         return token.claims.get("iss") == self.issuer
 
-    def verify(self, token: PresentedToken, /) -> Grant | Flow[Grant]:
-        """The grant that `token` proves. Fetches nothing for a token of another issuer.
+    def verify(self, token: CompactJWS, digest: bytes, /) -> Grant | Flow[Grant]:
+        """The grant that `token` proves, remembered under `digest`. Fetches nothing for a token of another issuer.
 
         Raises InvalidToken (`unknown_issuer`, `algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`,
         `wrong_issuer`, `missing_claim`, `malformed_claim`, `no_audience`, `wrong_audience`, `no_expiry`, `expired`,
@@ -114,33 +114,32 @@ class JWTProvider:
         """
         # The cache is taken before the key is found: should the key go meanwhile, this cache goes with it.
         cache = self._memory[1]
-        header = token.jws.header
+        header = token.header
         if self._algorithms is not None and header.alg not in self._algorithms:
             raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
         key = self._keys.peek(header.alg, header.kid)
         if key is not None:
-            return self._conclude(token, key, cache)
+            return self._conclude(token, digest, key, cache)
         if not self.recognises(token):
             raise unknown_issuer()
-        return self._wait(token, cache)
+        return self._wait(token, digest, cache)
 
     def warm(self) -> Flow[None]:
         """Fetches the keys of the issuer."""
         yield from self._keys.warm()
 
-    def _wait(self, token: PresentedToken, cache: _Cache) -> Flow[Grant]:
-        key = yield from self._keys.find(token.jws.header.alg, token.jws.header.kid)
-        return self._conclude(token, key, cache)
+    def _wait(self, token: CompactJWS, digest: bytes, cache: _Cache) -> Flow[Grant]:
+        key = yield from self._keys.find(token.header.alg, token.header.kid)
+        return self._conclude(token, digest, key, cache)
 
-    def _conclude(self, token: PresentedToken, key: Key, cache: _Cache) -> Grant:
-        signed = token.jws
-        if not key.verify(signed.header.alg, signed.signing_input, signed.signature):
+    def _conclude(self, token: CompactJWS, digest: bytes, key: Key, cache: _Cache) -> Grant:
+        if not key.verify(token.header.alg, token.signing_input, token.signature):
             raise InvalidToken("bad_signature", "The signature of the access token is not good.")
-        grant = self._grant(signed, token.claims)
+        grant = self._grant(token, token.claims)
         if self.remembers:
             now = self._monotonic()
             if self._keys.outlast(now + self._cache_seconds):
-                cache.put(token.digest, grant, now)
+                cache.put(digest, grant, now)
         return grant
 
     def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:

@@ -14,8 +14,9 @@ from urllib.parse import unquote_to_bytes
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
 from ..flow import Flow, ReadBody
 from ..headers import challenge, is_one_token, quotable
+from ..jose.jws import JSON_OBJECT, parse
 from ..model import Grant, Request
-from ..providers import PresentedToken, Provider, unknown_issuer
+from ..providers import Provider, unknown_issuer
 
 MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
 logger = logging.getLogger("oauth_rs")
@@ -164,12 +165,12 @@ class Bearer:
                 logger.warning("%s could not be reached ahead of the first request: %s", provider.name, error.reason)
 
     def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
-        token = PresentedToken(credentials, digest)
+        token = parse(credentials, payload=JSON_OBJECT)
         if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
-            return self._providers[0].verify(token)
+            return self._providers[0].verify(token, digest)
         for provider in self._providers:
             if provider.recognises(token):
-                return provider.verify(token)
+                return provider.verify(token, digest)
         raise unknown_issuer()
 
     def _wait(self, verdict: Flow[Grant], credentials: bytes) -> Flow[Grant]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from oauth_rs.errors import InvalidToken
 from oauth_rs.jose import jws
-from oauth_rs.jose.jws import MAX_TOKEN_BYTES, Header, parse
+from oauth_rs.jose.jws import JSON_OBJECT, MAX_TOKEN_BYTES, CompactJWS, Header, parse
+from tests.support.issuing import Issuer
 
 PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "signatures.json").read_text())
 ALG = {"alg": "ES256"}
@@ -269,3 +270,80 @@ def test_no_bytes_raise_anything_but_invalid_token(data: bytes) -> None:
         return
     assert parts.signing_input + b"." + encode(parts.signature) == data
     assert all(isinstance(value, str) for value in (parts.header.alg, parts.header.kid or "", parts.header.typ))
+
+
+# As a JWT
+
+JWT_HEADER = {"typ": "at+jwt", "alg": "ES256", "kid": "k1"}
+
+
+def presented(token: str) -> CompactJWS:
+    return parse(token.encode(), payload=JSON_OBJECT)
+
+
+def unclaimed(token: str) -> str:
+    """Why `token` gives no claims."""
+    with pytest.raises(InvalidToken) as caught:
+        _ = presented(token).claims
+    return caught.value.reason
+
+
+def test_a_jwt_is_taken_apart_and_its_claims_are_read_once(issuer: Issuer) -> None:
+    token = presented(issuer.token(sub="ada"))
+    assert (token.header.kid, token.claims["sub"]) == ("k1", "ada")
+    assert token.claims is token.claims
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        ("opaque-token", "malformed_token"),
+        ("a.b", "malformed_token"),
+        ("..", "malformed_token"),
+        ("a.b.c.d.e", "encrypted_token"),
+        ("a" * 16_385, "token_too_long"),
+        ("." * 16_384, "malformed_token"),
+    ],
+    ids=["opaque", "two parts", "empty parts", "jwe", "too long", "dots"],
+)
+def test_what_is_no_jwt_says_why(token: str, reason: str) -> None:
+    with pytest.raises(InvalidToken, match=reason):
+        presented(token)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[]",
+        b'"text"',
+        b"null",
+        b"",
+        b"{",
+        b'{"a":1,"a":1}',
+        b'{"a":NaN}',
+        b'{"exp":1e999}',
+        b"\xff",
+        b'{"a":"\\ud800"}',
+    ],
+    ids=str,
+)
+def test_a_payload_that_is_no_strict_json_object_carries_no_claims(issuer: Issuer, payload: bytes) -> None:
+    assert unclaimed(issuer.sign(JWT_HEADER, encode(payload))) == "malformed_claims"
+
+
+def test_a_payload_nested_without_end_carries_no_claims(issuer: Issuer) -> None:
+    token = issuer.sign(JWT_HEADER, encode(b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"))
+    assert unclaimed(token) == "malformed_claims"
+
+
+@pytest.mark.parametrize("extension", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}], ids=str)
+def test_a_header_that_demands_an_extension_says_so(issuer: Issuer, extension: dict[str, object]) -> None:
+    with pytest.raises(InvalidToken, match="crit_not_supported"):
+        presented(issuer.token(header=extension))
+
+
+@pytest.mark.parametrize("token", [Issuer().sign(JWT_HEADER, encode(b'["secret-claim"]')), "secret-claim"], ids=len)
+def test_no_fault_repeats_the_token(token: str) -> None:
+    with pytest.raises(InvalidToken) as caught:
+        _ = presented(token).claims
+    assert "secret-claim" not in f"{caught.value!r} {caught.value.description}"

@@ -20,7 +20,7 @@ from oauth_rs import (
     ResourceServer,
 )
 from oauth_rs.flow import Flow, Run
-from oauth_rs.providers import PresentedToken
+from oauth_rs.jose.jws import CompactJWS
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from tests.support.issuing import Issuer, encode
 from tests.support.playing import PlainRequest, play
@@ -98,10 +98,10 @@ class _OneToken:
     def recall(self, digest: bytes, /) -> Grant | None:
         return self.grant if digest == self._digest else None
 
-    def recognises(self, _token: PresentedToken, /) -> bool:
+    def recognises(self, _token: CompactJWS, /) -> bool:
         return False
 
-    def verify(self, _token: PresentedToken, /) -> Flow[Grant]:
+    def verify(self, _token: CompactJWS, _digest: bytes, /) -> Flow[Grant]:
         raise NotImplementedError
 
     def warm(self) -> Flow[None]:

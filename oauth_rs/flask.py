@@ -59,9 +59,10 @@ def requires(*needed: str | Requirement) -> Callable[[V], V]:
 
 def _grant_of(request: Any) -> Grant | None:
     try:
-        return cast("Grant | None", request.environ[GRANT])
+        grant: Grant | None = request.environ[GRANT]
     except KeyError:
         raise RuntimeError("no middleware has checked this request: call oauth_rs.flask.protect(app, server)") from None
+    return grant
 
 
 current_grant = cast("Grant", LocalProxy(lambda: authorize(_grant_of(_current_request()), _ANY_GRANT)))

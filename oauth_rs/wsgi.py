@@ -89,9 +89,10 @@ class OAuthMiddleware:
         start = _Start(start_response)
         try:
             verdict = self._server.authenticate(request)
-            if verdict is not None and not isinstance(verdict, Grant):
-                verdict = self._http.drive(Run(verdict), lambda limit: _read_body(environ, limit))
-            environ[GRANT] = verdict
+            if verdict is None or isinstance(verdict, Grant):
+                environ[GRANT] = verdict
+            else:
+                environ[GRANT] = self._http.drive(Run(verdict), lambda limit: _read_body(environ, limit))
             if self._marks_private:
                 start.private = self._server.private(request)
             return self._app(environ, start)

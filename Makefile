@@ -1,4 +1,5 @@
-# Every target sets up what it needs: Python 3.11 or newer and make are enough.
+# Every target sets up what it needs: Python 3.11 or newer and make are enough. Where Python comes without venv, as
+# Debian packs it, that is installed with apt-get.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 VENV ?= .venv

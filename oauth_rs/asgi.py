@@ -16,6 +16,7 @@ from .flow import Run
 from .headers import private_cache_control
 from .model import Grant
 from .server import ResourceServer
+from .urls import PATH_SAFE
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -45,7 +46,7 @@ class ASGIRequest:
     @property
     def raw_path(self) -> bytes:
         raw: bytes | None = self._scope.get("raw_path")
-        return raw.partition(b"?")[0] if raw else quote(str(self._scope["path"]), safe="/!$&'()*+,;=:@~").encode()
+        return raw.partition(b"?")[0] if raw else quote(str(self._scope["path"]), safe=PATH_SAFE).encode()
 
     @property
     def query(self) -> bytes:
@@ -120,7 +121,7 @@ class OAuthMiddleware:
         async def warmed() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._http.drive(Run(self._server.warm()), _no_body)
+                await self._http.drive(Run(self._server.warm()))
             return message
 
         await self._app(scope, warmed, send)
@@ -197,7 +198,3 @@ def _private(send: Send) -> Send:
         await send(message)
 
     return private
-
-
-async def _no_body(_limit: int) -> bytes:
-    return b""

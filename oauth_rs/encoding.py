@@ -40,14 +40,6 @@ def base64url_decode(data: bytes) -> bytes:
     return binascii.a2b_base64(data.translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
 
 
-def base64url_encode(data: bytes) -> bytes:
-    """`data` in base64url without padding."""
-    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
-
-
-_TO_URL = bytes.maketrans(b"+/", b"-_")
-
-
 def json_object(data: bytes) -> dict[str, Any]:
     """The JSON object that `data` is, in UTF-8, at most MAX_JSON_DEPTH deep. Raises ValueError otherwise.
 

@@ -1,7 +1,7 @@
 """Reading an issuer's metadata: where its keys are (RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4).
 
-Believes a document only when its `issuer` is the one asked for. Does not cache (keys.py does) and does not read the
-endpoints that only clients need.
+Believes a document only when its `issuer` is the one asked for. Does not cache (remote_keys.py does) and does not read
+the endpoints that only clients need.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from .urls import secure
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
 _CLIENT_ERRORS = range(400, 500)
+UNREACHABLE = "The issuer of the access token could not be reached."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class IssuerMetadata:
         url = document.get("jwks_uri")
         if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(self.issuer)):
             # An issuer elsewhere has no keys on this machine: it would send us to whatever listens here.
-            raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
+            raise Unavailable("discovery_failed", UNREACHABLE)
         return url
 
 
@@ -84,6 +85,6 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
             continue  # many sites answer an unknown path with their front page and 200
         if document.get("issuer") != issuer:
             # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
-            raise Unavailable("issuer_mismatch", "The issuer of the access token could not be reached.")
+            raise Unavailable("issuer_mismatch", UNREACHABLE)
         return document
-    raise Unavailable("discovery_failed", "The issuer of the access token could not be reached.")
+    raise Unavailable("discovery_failed", UNREACHABLE)

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .encoding import json_object
-from .errors import InvalidToken, Unavailable
+from .errors import Unavailable
 from .flow import Aside, Fetch, Flow, Reply
 from .jose.algorithms import ASYMMETRIC
 from .jose.jwk import Key, KeySet
+from .jose.jws import algorithm_not_allowed
 from .keys import unknown_key
-from .metadata import IssuerMetadata
+from .metadata import UNREACHABLE, IssuerMetadata
 from .urls import secure
 
 MAX_AGE = 600.0  # seconds a set counts as fresh; a cached verdict may rest on a withdrawn key a little longer
@@ -26,7 +27,6 @@ MAX_BACKOFF = 30.0  # seconds between attempts while they fail, doubling from on
 _AHEAD = 0.8
 _OK = 200
 _ACCEPT = (("Accept", "application/jwk-set+json, application/json"),)
-_UNREACHABLE = "The issuer of the access token could not be reached."
 
 logger = logging.getLogger("oauth_rs")
 
@@ -89,7 +89,7 @@ class RemoteKeys:
         discovery raise) when that cannot be known.
         """
         if algorithm not in ASYMMETRIC:
-            raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+            raise algorithm_not_allowed()
         now = self._clock()
         held = self._held
         if held is None or now >= held.gone_at:
@@ -182,11 +182,11 @@ class RemoteKeys:
     def _keep(self, reply: Reply) -> _Held:
         old = self._held
         if reply.status != _OK:
-            raise Unavailable("keys_unusable", _UNREACHABLE)
+            raise Unavailable("keys_unusable", UNREACHABLE)
         try:
             keys, odd = KeySet.from_jwks(json_object(reply.body), known=None if old is None else old.keys)
         except ValueError as error:
-            raise Unavailable("keys_unusable", _UNREACHABLE) from error
+            raise Unavailable("keys_unusable", UNREACHABLE) from error
         if odd and (old is None or old.keys.keys != keys.keys):
             logger.warning("%d keys of %s cannot be used and are left out", odd, self._location)
         now = self._clock()
@@ -205,4 +205,4 @@ class RemoteKeys:
 
 
 def _unavailable(retry_after: float) -> Unavailable:
-    return Unavailable("keys_unavailable", _UNREACHABLE, retry_after=retry_after)
+    return Unavailable("keys_unavailable", UNREACHABLE, retry_after=retry_after)

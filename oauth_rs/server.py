@@ -148,7 +148,7 @@ class ResourceServer:
         if sets:
             raise InvalidRequest("several_credentials", "The request carries more than one set of credentials.")
         if not self._optional:
-            raise MissingCredentials("no_credentials", "This resource needs an access token.")
+            raise _no_credentials()
 
     def _challenges(self, error: OAuthError) -> list[str]:
         scope = error.scope if isinstance(error, InsufficientScope | MissingCredentials) else ""
@@ -172,5 +172,8 @@ def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
         return grant
     if grant is not None:
         raise insufficient(grant, requirement)
-    scope = " ".join(requirement.scopes)
-    raise MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)
+    raise _no_credentials(" ".join(requirement.scopes))
+
+
+def _no_credentials(scope: str = "") -> MissingCredentials:
+    return MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)

@@ -22,12 +22,12 @@ from .flow import Run
 from .headers import private_cache_control
 from .model import Grant
 from .server import ResourceServer
+from .urls import PATH_SAFE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 GRANT: Final = "oauth_rs.grant"
-_PATH_SAFE = "/!$&'()*+,;=:@~"  # RFC 3986 section 3.3: what a path holds unescaped
 
 
 class WSGIRequest:
@@ -51,7 +51,7 @@ class WSGIRequest:
             if target.startswith("/"):
                 return target.partition("?")[0].encode("latin-1", "replace")
         path = str(self._environ.get("SCRIPT_NAME", "")) + str(self._environ.get("PATH_INFO", ""))
-        return quote(path.encode("latin-1", "replace"), safe=_PATH_SAFE).encode()
+        return quote(path.encode("latin-1", "replace"), safe=PATH_SAFE).encode()
 
     @property
     def query(self) -> bytes:
@@ -101,7 +101,7 @@ class OAuthMiddleware:
 
     def warm(self) -> None:
         """Fetches the keys of every issuer now rather than with the first request; call it in each worker process."""
-        self._http.drive(Run(self._server.warm()), _no_body)
+        self._http.drive(Run(self._server.warm()))
 
     def _refuse(self, error: OAuthError, environ: "WSGIEnvironment", start: "_Start") -> Iterable[bytes]:
         refusal = self._server.refuse(error)
@@ -152,7 +152,3 @@ def _read_body(environ: "WSGIEnvironment", limit: int) -> bytes | None:
 
 def _incomplete() -> InvalidRequest:
     return InvalidRequest("body_incomplete", "The body ended before its length.")
-
-
-def _no_body(_limit: int) -> bytes:
-    return b""

@@ -15,6 +15,10 @@ from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, header
 from .blocking import BlockingHTTP
 
 
+async def _no_body(_limit: int) -> bytes:
+    return b""
+
+
 class AwaitingHTTP:
     """Drives flows to their end, awaiting what they ask for."""
 
@@ -23,7 +27,7 @@ class AwaitingHTTP:
         self._aside = BlockingHTTP(settings)
         self._flights: RunVar[dict[Fetch, Flight[anyio.Event]]] = RunVar(f"oauth_rs.flights.{id(self)}")
 
-    async def drive(self, run: Run[T], read_body: Callable[[int], Awaitable[bytes | None]]) -> T:
+    async def drive(self, run: Run[T], read_body: Callable[[int], Awaitable[bytes | None]] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
         while (effect := run.effect) is not None:
             if isinstance(effect, Fetch):

@@ -30,6 +30,10 @@ class _Flights:
     of: dict[Fetch, Flight[threading.Event]] = field(default_factory=dict)
 
 
+def _no_body(_limit: int) -> bytes:
+    return b""
+
+
 class BlockingHTTP:
     """Drives flows to their end, blocking the thread it is called in."""
 
@@ -37,7 +41,7 @@ class BlockingHTTP:
         self._settings = settings
         self._flights: dict[int, _Flights] = {}  # by process id
 
-    def drive(self, run: Run[T], read_body: Callable[[int], bytes | None]) -> T:
+    def drive(self, run: Run[T], read_body: Callable[[int], bytes | None] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
         while (effect := run.effect) is not None:
             if isinstance(effect, Fetch):
@@ -117,7 +121,7 @@ class BlockingHTTP:
 
     def _run_aside(self, effect: Aside) -> None:
         try:
-            self.drive(Run(effect.start()), _no_body)
+            self.drive(Run(effect.start()), lambda _limit: None)  # the request, and its body, may be gone
         except OAuthError as error:
             logger.warning("a task aside ended early: %s", error.reason)
 
@@ -148,7 +152,3 @@ class _Line:
             with suppress(OSError):  # closed already, or not connected any more
                 # Of the plain socket: that of an SSLSocket would also take off the TLS under the other thread's reads.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-def _no_body(_limit: int) -> None:
-    return None

@@ -2,7 +2,7 @@
 
 A key knows which algorithms it may verify; the header of a token can only select within them. Public keys come from
 JWKs or PEM, symmetric ones only from a secret that is given as such. Nothing is guessed from bytes, and nothing is
-fetched (see keys.py). Does not check certificates (`x5c`, `x5t`).
+fetched (see remote_keys.py). Does not check certificates (`x5c`, `x5t`).
 """
 
 import json

@@ -50,7 +50,7 @@ class CompactJWS:
             except ValueError:
                 pass  # raised below, because the parser's error holds the claims and would be chained
         if self._claims is None:
-            raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+            raise _malformed_claims()
         return self._claims
 
 
@@ -70,11 +70,11 @@ def parse(token: bytes, *, payload: tuple[bytes, ...] | None = None) -> CompactJ
     if first[:1] not in JSON_OBJECT:
         raise malformed()
     if payload is not None and middle[:1] not in payload:
-        raise InvalidToken("malformed_claims", "The access token does not carry a JSON object.")
+        raise _malformed_claims()
     try:
         header = _remembered(first) if len(first) <= _MAX_REMEMBERED_HEADER else _header(first)
         if header.alg not in SUPPORTED:
-            raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+            raise algorithm_not_allowed()
         return CompactJWS(header, token[: -len(last) - 1], base64url_decode(middle), base64url_decode(last))
     except ValueError:
         pass  # raised out here, because the decoder's error holds what it read and would be chained
@@ -120,3 +120,11 @@ def _not_three_parts(token: bytes) -> InvalidToken:
 
 def malformed() -> InvalidToken:
     return InvalidToken("malformed_token", "The access token is not a well-formed JWT.")
+
+
+def algorithm_not_allowed() -> InvalidToken:
+    return InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+
+
+def _malformed_claims() -> InvalidToken:
+    return InvalidToken("malformed_claims", "The access token does not carry a JSON object.")

@@ -1,8 +1,8 @@
 """Access tokens that are JWTs of one issuer (RFC 9068, RFC 8725).
 
-The order of checks is fixed: syntax, issuer, key, signature, `typ`, required claims, audience, time, `cnf`, scope. The
-claims are believed only after the signature; before it `iss` may select this provider or refuse. Does not ask whether a
-token was revoked: it is good until it expires.
+The order of checks is fixed: syntax, key, signature, `typ`, issuer, required claims, audience, times, scopes, names,
+`cnf`. The claims are believed only after the signature; before it `iss` may select this provider, or refuse what would
+need a fetch. Does not ask whether a token was revoked: it is good until it expires.
 """
 
 import time
@@ -16,7 +16,7 @@ from ..flow import Flow
 from ..jose import claims as claim
 from ..jose.algorithms import SUPPORTED
 from ..jose.jwk import Key
-from ..jose.jws import CompactJWS, media_type
+from ..jose.jws import CompactJWS, algorithm_not_allowed, media_type
 from ..keys import KeySource
 from ..metadata import IssuerMetadata
 from ..model import Grant
@@ -76,7 +76,7 @@ class JWTProvider:
         self._cache_size, self._cache_seconds = cache_size, min(cache_seconds, self._keys.max_age)
         self._clock, self._monotonic = clock, monotonic
         self._check_options()
-        self.remembers = cache_size > 0 and cache_seconds > 0
+        self.remembers = self._cache_size > 0 and self._cache_seconds > 0
         self._memory = self._forget(None)
 
     def _check_options(self) -> None:
@@ -110,13 +110,13 @@ class JWTProvider:
 
         Raises InvalidToken (`unknown_issuer`, `algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`,
         `wrong_issuer`, `missing_claim`, `malformed_claim`, `no_audience`, `wrong_audience`, `no_expiry`, `expired`,
-        `not_yet_valid`, `malformed_claims`) and Unavailable (see keys.py).
+        `not_yet_valid`, `malformed_claims`) and Unavailable (see remote_keys.py).
         """
         # The cache is taken before the key is found: should the key go meanwhile, this cache goes with it.
         cache = self._memory[1]
         header = token.header
         if self._algorithms is not None and header.alg not in self._algorithms:
-            raise InvalidToken("algorithm_not_allowed", "The access token is signed in a way that is not accepted.")
+            raise algorithm_not_allowed()
         key = self._keys.peek(header.alg, header.kid)
         if key is not None:
             return self._conclude(token, digest, key, cache)

@@ -19,11 +19,12 @@ from ..model import Grant, Request
 from ..providers import Provider, unknown_issuer
 
 MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
-logger = logging.getLogger("oauth_rs")
+MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 # What two tokens look like that WSGI folded into one header: two JWTs have five parts together.
 _PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token"})
-MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 _FORM = b"application/x-www-form-urlencoded"
+
+logger = logging.getLogger("oauth_rs")
 
 
 @dataclass(frozen=True, slots=True)

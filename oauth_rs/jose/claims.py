@@ -77,8 +77,12 @@ def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> int:
         raise InvalidToken("no_expiry", "The access token does not say when it expires.")
     if now >= expires + leeway:
         raise InvalidToken("expired", "The access token has expired.")
+    latest = now + leeway
     for name in ("nbf", "iat"):
-        if name in claims and (numeric_date(claims, name) or 0) > now + leeway:
+        begins = claims.get(name, 0)
+        if type(begins) is int and -MAX_NUMERIC_DATE <= begins <= latest:
+            continue  # as nearly always; what follows is for what is no date, or has a fraction, or is ahead
+        if (numeric_date(claims, name) or 0) > latest:
             raise InvalidToken("not_yet_valid", "The access token is not valid yet.")
     return expires
 

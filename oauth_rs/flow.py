@@ -15,8 +15,10 @@ returns `T | Flow[T]`: the answer itself, or the flow that will find it.
 Does no input or output itself.
 """
 
-from collections.abc import Callable, Generator
+import inspect
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .errors import Unavailable
@@ -72,7 +74,40 @@ class Aside:
         return (yield self)
 
 
-Effect: TypeAlias = Fetch | ReadBody | Aside
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function outside of the core: a store, a database, a function of the application. Gives what it returns.
+
+    `blocking` may block the thread it is called in; `awaiting` is awaited, under asyncio. One of the two is enough:
+    whoever drives the flow makes do with it. An Unavailable that the function raises is thrown into the flow; anything
+    else it raises ends the request.
+    """
+
+    blocking: "Callable[..., Any] | None" = None
+    awaiting: "Callable[..., Awaitable[Any]] | None" = None
+    arguments: tuple[Any, ...] = ()
+
+    def __iter__(self) -> "Generator[Call, Any, Any]":
+        return (yield self)
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Call:
+    """The Call of `function`, whether it is a plain or a coroutine function."""
+    if is_async(function):
+        return Call(awaiting=function, arguments=arguments)
+    return Call(blocking=function, arguments=arguments)
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """True for what must be awaited when called: coroutine functions, partials of them, objects that call one."""
+    while isinstance(function, partial):
+        function = function.func
+    # Of its type: calling a class whose objects are awaited when called gives an object, and nothing to await.
+    called = getattr(type(function), "__call__", None)  # noqa: B004 - its kind is asked, not whether it is there
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+Effect: TypeAlias = Fetch | ReadBody | Aside | Call
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 
@@ -88,7 +123,7 @@ class Run(Generic[T]):
         self._flow = flow
         self.send(None)
 
-    def send(self, answer: Reply | bytes | None) -> None:
+    def send(self, answer: object) -> None:
         try:
             self.effect = self._flow.send(answer)
         except StopIteration as stop:

@@ -3,10 +3,11 @@
 Knows nothing of frameworks or of what the check decides.
 """
 
-import inspect
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, TypeVar, cast
+
+from .flow import is_async
 
 F = TypeVar("F", bound=Callable[..., Any])
 Check = Callable[[tuple[Any, ...], dict[str, Any]], None]
@@ -30,10 +31,3 @@ def guard(function: F, check: Check) -> F:
         return function(*args, **kwargs)
 
     return cast("F", checked)
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """True for what must be awaited when called: coroutine functions, partials of them, objects that call one."""
-    while isinstance(function, partial):
-        function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - its kind is asked, not whether it is there

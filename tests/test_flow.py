@@ -1,10 +1,12 @@
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import FrozenInstanceError
+from functools import partial
 from typing import Any
 
 import pytest
 
 from oauth_rs.errors import InvalidToken, Unavailable
-from oauth_rs.flow import Aside, Effect, Fetch, Flow, ReadBody, Reply, Run
+from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, call, is_async
 
 URL = "https://id.example.com/keys"
 REPLY = Reply(200, b"{}")
@@ -144,7 +146,11 @@ def test_aside_hands_out_what_starts_the_flow_and_gives_none_at_once() -> None:
     assert Run(nothing()).effect is None
 
 
-@pytest.mark.parametrize("effect", [Fetch("GET", URL), ReadBody(1), Aside(nothing)], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "effect",
+    [Fetch("GET", URL), ReadBody(1), Aside(nothing), Call(print, None, (1,))],
+    ids=lambda one: type(one).__name__,
+)
 def test_effects_are_frozen_and_hashable(effect: Effect) -> None:
     assert hash(effect) == hash(effect)
     with pytest.raises((FrozenInstanceError, TypeError, AttributeError)):
@@ -169,3 +175,78 @@ def test_only_fetches_that_ask_the_same_are_equal(other: Fetch) -> None:
 
 def test_a_fetch_takes_a_quarter_of_a_mebibyte_and_shares_nothing_unless_told() -> None:
     assert (Fetch("GET", URL).limit, Fetch("GET", URL).shared) == (262_144, 0.0)
+
+
+# Functions outside of the core
+
+
+def plain() -> None: ...
+
+
+async def coroutine() -> None: ...
+
+
+def generator() -> Iterator[None]:
+    yield
+
+
+async def asynchronous_generator() -> AsyncIterator[None]:
+    yield
+
+
+class Plain:
+    def __call__(self) -> None: ...
+
+    async def method(self) -> None: ...
+
+
+class Awaited:
+    async def __call__(self) -> None: ...
+
+
+BLOCKING: list[Callable[..., Any]] = [
+    *(plain, generator, asynchronous_generator, Plain(), Plain().__call__, Plain, Awaited, len, partial(plain)),
+    *(partial(partial(plain)), partial(Plain()), partial(Awaited)),
+]
+AWAITING: list[Callable[..., Any]] = [
+    *(coroutine, Plain().method, Awaited(), Awaited().__call__, partial(coroutine), partial(partial(coroutine), 1)),
+    partial(Awaited()),
+]
+
+
+@pytest.mark.parametrize("function", BLOCKING, ids=repr)
+def test_what_gives_its_answer_when_called_is_not_awaited(function: Callable[..., Any]) -> None:
+    assert not is_async(function)
+    assert call(function, 1, "b") == Call(blocking=function, arguments=(1, "b"))
+
+
+@pytest.mark.parametrize("function", AWAITING, ids=repr)
+def test_what_must_be_awaited_is_known(function: Callable[..., Any]) -> None:
+    assert is_async(function)
+    assert call(function, 1, "b") == Call(awaiting=function, arguments=(1, "b"))
+
+
+def test_what_is_no_function_is_not_awaited_either() -> None:
+    assert not is_async("plain")  # type: ignore[arg-type]
+
+
+def asking() -> Flow[object]:
+    try:
+        return (yield from call(plain, 1))
+    except Unavailable as error:
+        return error.reason
+
+
+@pytest.mark.parametrize("answer", [None, False, [], "found", FAILURE, StopIteration()], ids=repr)
+def test_a_call_gives_what_the_function_returned_whatever_it_is(answer: object) -> None:
+    run = Run(asking())
+    assert waits_for(run) == Call(blocking=plain, arguments=(1,))
+    run.send(answer)
+    assert run.effect is None
+    assert run.result is answer
+
+
+def test_a_flow_may_go_on_where_a_function_could_not_tell() -> None:
+    run = Run(asking())
+    run.throw(FAILURE)
+    assert run.result == "no_answer"

@@ -3,14 +3,17 @@
 See the package for what an exchange is held to.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import Any
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from ..errors import Unavailable
-from ..flow import Fetch, ReadBody, Reply, Run, T
+from ..flow import Call, Effect, Fetch, ReadBody, Reply, Run, T
 from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, reason
 from .blocking import BlockingHTTP
 
@@ -30,19 +33,12 @@ class AwaitingHTTP:
     async def drive(self, run: Run[T], read_body: Callable[[int], Awaitable[bytes | None]] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
         while (effect := run.effect) is not None:
-            if isinstance(effect, Fetch):
-                try:
-                    reply = await self.fetch(effect)
-                except Unavailable as error:
-                    run.throw(error)
-                else:
-                    run.send(reply)
-            elif isinstance(effect, ReadBody):
-                run.send(await read_body(effect.limit))
+            try:
+                reply = await self._answer(effect, read_body)
+            except Unavailable as error:
+                run.throw(error)
             else:
-                # A task would need a nursery under trio and an owner under asyncio; a thread needs neither.
-                self._aside.aside(effect)
-                run.send(None)
+                run.send(reply)
         return run.result
 
     async def fetch(self, fetch: Fetch) -> Reply:
@@ -69,6 +65,16 @@ class AwaitingHTTP:
                 flight.done.set()
         return answer(flight.outcome)
 
+    async def _answer(self, effect: Effect, read_body: Callable[[int], Awaitable[bytes | None]]) -> Any:
+        if isinstance(effect, Fetch):
+            return await self.fetch(effect)
+        if isinstance(effect, ReadBody):
+            return await read_body(effect.limit)
+        if isinstance(effect, Call):
+            return await _call(effect)
+        # A task would need a nursery under trio and an owner under asyncio; a thread needs neither.
+        return self._aside.aside(effect)
+
     async def _perform(self, fetch: Fetch) -> Outcome:
         try:
             with anyio.fail_after(self._settings.timeout):
@@ -88,3 +94,19 @@ class AwaitingHTTP:
                 async for chunk in chunks:
                     collected.add(chunk)
             return collected.reply()
+
+
+async def _call(effect: Call) -> Any:
+    if effect.awaiting is not None and (effect.blocking is None or _under_asyncio()):
+        return await effect.awaiting(*effect.arguments)
+    if effect.blocking is None:
+        raise TypeError("a Call names a function")
+    return await anyio.to_thread.run_sync(effect.blocking, *effect.arguments)
+
+
+def _under_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -3,20 +3,22 @@
 Safe with threads and across forks. See the package for what an exchange is held to.
 """
 
+import asyncio
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import OAuthError, Unavailable
-from ..flow import Aside, Fetch, ReadBody, Reply, Run, T
+from ..flow import Aside, Call, Effect, Fetch, ReadBody, Reply, Run, T
 from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer, reason
 
+_loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id
 _NEW_SOCKET = ("connect_tcp.complete", "start_tls.complete")
 
 logger = logging.getLogger("oauth_rs")
@@ -44,18 +46,12 @@ class BlockingHTTP:
     def drive(self, run: Run[T], read_body: Callable[[int], bytes | None] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
         while (effect := run.effect) is not None:
-            if isinstance(effect, Fetch):
-                try:
-                    reply = self.fetch(effect)
-                except Unavailable as error:
-                    run.throw(error)
-                else:
-                    run.send(reply)
-            elif isinstance(effect, ReadBody):
-                run.send(read_body(effect.limit))
+            try:
+                reply = self._answer(effect, read_body)
+            except Unavailable as error:
+                run.throw(error)
             else:
-                self.aside(effect)
-                run.send(None)
+                run.send(reply)
         return run.result
 
     def fetch(self, fetch: Fetch) -> Reply:
@@ -77,6 +73,15 @@ class BlockingHTTP:
     def aside(self, effect: Aside) -> None:
         """Runs the flow of `effect` in a thread that nothing waits for."""
         threading.Thread(target=self._run_aside, args=(effect,), name="oauth_rs-aside", daemon=True).start()
+
+    def _answer(self, effect: Effect, read_body: Callable[[int], bytes | None]) -> Any:
+        if isinstance(effect, Fetch):
+            return self.fetch(effect)
+        if isinstance(effect, ReadBody):
+            return read_body(effect.limit)
+        if isinstance(effect, Call):
+            return _call(effect)
+        return self.aside(effect)
 
     def _join(self, fetch: Fetch) -> tuple[Flight[threading.Event], bool]:
         # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
@@ -124,6 +129,37 @@ class BlockingHTTP:
             self.drive(Run(effect.start()), lambda _limit: None)  # the request, and its body, may be gone
         except OAuthError as error:
             logger.warning("a task aside ended early: %s", error.reason)
+
+
+def _call(effect: Call) -> Any:
+    if effect.blocking is not None:
+        return effect.blocking(*effect.arguments)
+    if effect.awaiting is None:
+        raise TypeError("a Call names a function")
+    loop = _loop()
+    return asyncio.run_coroutine_threadsafe(_awaited(effect.awaiting, effect.arguments), loop).result()
+
+
+async def _awaited(function: Callable[..., Awaitable[Any]], arguments: tuple[Any, ...]) -> Any:
+    return await function(*arguments)
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """The event loop of this process for coroutine functions that threads call; runs in a thread of its own."""
+    found = _loops.get(os.getpid())
+    if found is None:
+        mine = asyncio.new_event_loop()
+        # Running before others can find it: where no thread can be started, nobody may wait for one.
+        threading.Thread(target=_run, args=(mine,), name="oauth_rs-loop", daemon=True).start()
+        found = _loops.setdefault(os.getpid(), mine)  # atomic, and without a lock that a fork could inherit
+        if found is not mine:
+            mine.call_soon_threadsafe(mine.stop)
+    return found
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 class _Line:

@@ -1,3 +1,4 @@
+import asyncio
 import ssl
 import threading
 import time
@@ -12,10 +13,10 @@ import pytest
 import trustme
 from anyio.lowlevel import checkpoint
 
-from oauth_rs.errors import Unavailable
+from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
-from oauth_rs.flow import Aside, Fetch, Flow, ReadBody, Reply, Run
+from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
 from tests.support.misbehaving import FAILING, Floods, silent, slowly
 from tests.support.serving import ScriptedServer, serving
 
@@ -287,6 +288,10 @@ async def test_what_a_flow_raises_reaches_its_caller(http: AwaitingHTTP) -> None
         await http.drive(Run(failing()), no_body)
 
 
+async def test_where_there_is_no_request_its_body_is_empty(http: AwaitingHTTP) -> None:
+    assert await http.drive(Run(asking(ReadBody(7)))) == [b""]
+
+
 async def test_what_runs_aside_is_not_waited_for(http: AwaitingHTTP, web: ScriptedServer) -> None:
     web.answers["/"] = b"{}"
     go, done = threading.Event(), threading.Event()
@@ -302,3 +307,108 @@ async def test_what_runs_aside_is_not_waited_for(http: AwaitingHTTP, web: Script
     go.set()
     assert await anyio.to_thread.run_sync(partial(done.wait, 10))
     assert got == [Reply(200, b"{}"), None]
+
+
+# Calling functions of others
+
+DOWN = Unavailable("store_unavailable", "The store did not answer.")
+
+
+def where(*arguments: Any) -> tuple[bool, Any]:
+    return threading.current_thread() is threading.main_thread(), arguments
+
+
+async def where_awaited(*arguments: Any) -> tuple[bool, Any]:
+    await checkpoint()
+    return where(*arguments)
+
+
+async def where_under_asyncio(*arguments: Any) -> tuple[bool, Any]:
+    await asyncio.sleep(0)  # fails under trio
+    return where(*arguments)
+
+
+def failing(error: BaseException) -> None:
+    raise error
+
+
+async def failing_later(error: BaseException) -> None:
+    await checkpoint()
+    raise error
+
+
+async def test_a_plain_function_is_called_in_another_thread(http: AwaitingHTTP) -> None:
+    assert await http.drive(Run(asking(call(where), call(where, 1, "b")))) == [(False, ()), (False, (1, "b"))]
+
+
+async def test_a_plain_function_that_blocks_keeps_nobody_else_waiting(http: AwaitingHTTP) -> None:
+    go = threading.Event()
+    answers: list[Any] = []
+
+    async def ask() -> None:
+        answers.extend(await http.drive(Run(asking(call(go.wait, 10)))))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await anyio.sleep(0.02)
+        go.set()
+    assert answers == [True]
+
+
+async def test_a_coroutine_function_is_awaited_where_the_request_is(http: AwaitingHTTP) -> None:
+    assert await http.drive(Run(asking(call(where_awaited, 1, "b")))) == [(True, (1, "b"))]
+
+
+async def test_of_two_functions_the_one_that_suits_the_loop_is_called(
+    http: AwaitingHTTP, anyio_backend_name: str
+) -> None:
+    both = Call(blocking=where, awaiting=where_under_asyncio, arguments=(1,))
+    assert await http.drive(Run(asking(both))) == [(anyio_backend_name == "asyncio", (1,))]
+
+
+async def test_many_tasks_call_at_once(http: AwaitingHTTP) -> None:
+    answers: list[Any] = []
+
+    async def ask(number: int) -> None:
+        answers.extend(await http.drive(Run(asking(call(where_awaited, number), call(where, number)))))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(ask, number)
+    assert sorted(answers) == sorted((here, (number,)) for number in range(50) for here in (True, False))
+
+
+@pytest.mark.parametrize("function", [failing, failing_later])
+async def test_only_what_says_that_it_cannot_tell_is_thrown_into_the_flow(http: AwaitingHTTP, function: Any) -> None:
+    assert await http.drive(Run(asking(call(function, DOWN), call(where)))) == ["store_unavailable", (False, ())]
+
+
+@pytest.mark.parametrize("function", [failing, failing_later])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyError("no"), OSError("no"), TimeoutError("no"), InvalidToken("no", "No.")], ids=repr
+)
+async def test_whatever_else_a_function_raises_ends_the_request(
+    http: AwaitingHTTP, function: Any, error: Exception
+) -> None:
+    with pytest.raises(type(error), match="no"):
+        await http.drive(Run(asking(call(function, error), ReadBody(1))), no_body)
+
+
+async def test_a_request_whose_client_is_gone_stops_a_coroutine_function(http: AwaitingHTTP) -> None:
+    ended: list[str] = []
+
+    async def long() -> None:
+        try:
+            await anyio.sleep(60)
+        finally:
+            ended.append("ended")
+
+    with anyio.move_on_after(0.02) as scope:
+        await http.drive(Run(asking(call(long))))
+    assert scope.cancelled_caught
+    assert ended == ["ended"]
+
+
+async def test_a_call_of_nothing_is_a_mistake(http: AwaitingHTTP) -> None:
+    with pytest.raises(TypeError, match="a Call names a function"):
+        await http.drive(Run(asking(Call())))

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import os
 import signal
@@ -8,16 +9,17 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import trustme
 
-from oauth_rs.errors import Unavailable
+from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
-from oauth_rs.fetch.blocking import BlockingHTTP, _Line
-from oauth_rs.flow import Aside, Fetch, Flow, ReadBody, Reply, Run
+from oauth_rs.fetch.blocking import BlockingHTTP, _Line, _loop, _loops
+from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
 from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
 from tests.support.serving import ScriptedServer, serving
 
@@ -356,6 +358,10 @@ def test_a_body_that_is_too_large_is_none(http: BlockingHTTP) -> None:
     assert http.drive(Run(asking(ReadBody(7))), lambda _: None) == [None]
 
 
+def test_where_there_is_no_request_its_body_is_empty(http: BlockingHTTP) -> None:
+    assert http.drive(Run(asking(ReadBody(7)))) == [b""]
+
+
 def test_what_runs_aside_is_not_waited_for(http: BlockingHTTP, web: ScriptedServer) -> None:
     web.answers["/"] = b"{}"
     go, done, got = threading.Event(), threading.Event(), []
@@ -379,3 +385,129 @@ def test_what_fails_aside_is_logged_by_its_reason(http: BlockingHTTP, caplog: py
     with caplog.at_level(logging.WARNING, "oauth_rs"):
         http._run_aside(Aside(aside))
     assert caplog.messages == ["a task aside ended early: fetch_failed"]
+
+
+# Calling functions of others
+
+DOWN = Unavailable("store_unavailable", "The store did not answer.")
+
+
+def where(*arguments: Any) -> tuple[str, Any]:
+    return threading.current_thread().name, arguments
+
+
+async def where_awaited(*arguments: Any) -> tuple[str, Any]:
+    await asyncio.sleep(0)
+    return threading.current_thread().name, arguments
+
+
+def failing(error: BaseException) -> None:
+    raise error
+
+
+async def failing_later(error: BaseException) -> None:
+    await asyncio.sleep(0)
+    raise error
+
+
+def test_a_plain_function_is_called_in_the_thread_that_asks(http: BlockingHTTP) -> None:
+    here = threading.current_thread().name
+    effects = call(where), call(where, 1, "b"), Call(where, where_awaited, (2,))
+    assert http.drive(Run(asking(*effects))) == [(here, ()), (here, (1, "b")), (here, (2,))]
+
+
+def test_a_coroutine_function_runs_on_a_loop_of_its_own(http: BlockingHTTP) -> None:
+    assert http.drive(Run(asking(call(where_awaited, 1, "b")))) == [("oauth_rs-loop", (1, "b"))]
+
+
+def test_a_coroutine_function_may_be_called_where_a_loop_runs_already(http: BlockingHTTP) -> None:
+    async def view() -> Any:
+        return http.drive(Run(asking(call(where_awaited))))
+
+    assert asyncio.run(view()) == [("oauth_rs-loop", ())]
+
+
+def test_what_a_coroutine_function_keeps_for_its_loop_stays_good(http: BlockingHTTP) -> None:
+    lock = asyncio.Lock()  # belongs to the first loop that waits for it
+
+    async def use() -> asyncio.AbstractEventLoop:
+        async with lock:
+            await asyncio.sleep(0.001)
+            return asyncio.get_running_loop()
+
+    loops = at_once(16, lambda: http.drive(Run(asking(call(use))))[0])
+    assert len(loops) == 16
+    assert set(loops) == {_loop()}
+
+
+@pytest.mark.parametrize("function", [failing, failing_later])
+def test_only_what_says_that_it_cannot_tell_is_thrown_into_the_flow(http: BlockingHTTP, function: Any) -> None:
+    assert http.drive(Run(asking(call(function, DOWN), call(where)))) == ["store_unavailable", where()]
+
+
+@pytest.mark.parametrize("function", [failing, failing_later])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyError("no"), OSError("no"), TimeoutError("no"), InvalidToken("no", "No.")], ids=repr
+)
+def test_whatever_else_a_function_raises_ends_the_request(http: BlockingHTTP, function: Any, error: Exception) -> None:
+    with pytest.raises(type(error), match="no"):
+        http.drive(Run(asking(call(function, error), ReadBody(1))), no_body)
+
+
+def test_a_function_that_was_cancelled_gave_no_answer(http: BlockingHTTP) -> None:
+    with pytest.raises(CancelledError):
+        http.drive(Run(asking(call(failing_later, asyncio.CancelledError()))))
+
+
+def test_a_call_of_nothing_is_a_mistake(http: BlockingHTTP) -> None:
+    with pytest.raises(TypeError, match="a Call names a function"):
+        http.drive(Run(asking(Call())))
+
+
+def test_a_fork_has_a_loop_of_its_own(http: BlockingHTTP) -> None:
+    http.drive(Run(asking(call(where_awaited))))
+    assert in_child(lambda: http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]) == 0
+    assert http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]
+
+
+def test_the_first_threads_of_a_fork_share_one_loop() -> None:
+    async def running() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    def one_loop() -> bool:
+        sys.setswitchinterval(1e-6)
+        http = BlockingHTTP(HTTPSettings(tls=TLS))
+        loops = at_once(8, lambda: http.drive(Run(asking(call(running))))[0])
+        while [thread.name for thread in threading.enumerate()].count("oauth_rs-loop") > 1:
+            time.sleep(0.01)  # those that came too late stop
+        return set(loops) == {_loops[os.getpid()]}
+
+    assert [in_child(one_loop) for _ in range(10)] == [0] * 10
+
+
+class Unseen(dict[int, asyncio.AbstractEventLoop]):
+    """The loops as a thread sees them that looks just before another thread adds its own."""
+
+    def get(self, *_: object) -> None:  # type: ignore[override]
+        return None
+
+
+def test_a_loop_that_came_second_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _loop()
+    before = set(threading.enumerate())
+    monkeypatch.setattr("oauth_rs.fetch.blocking._loops", Unseen(_loops))
+    assert _loop() is first
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_nobody_waits_for_a_loop_whose_thread_could_not_be_started(http: BlockingHTTP) -> None:
+    def answered_later() -> bool:
+        threading.stack_size(1 << 46)  # more than there is: no thread can be started
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            http.drive(Run(asking(call(where_awaited))))
+        threading.stack_size(0)
+        return http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]
+
+    assert in_child(answered_later) == 0

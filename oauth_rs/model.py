@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .errors import InsufficientScope
 from .scopes import Requirement, all_of
+from .signature_methods import SignatureMethod
 
 
 class Request(Protocol):
@@ -38,8 +39,9 @@ class Request(Protocol):
 class Grant(NamedTuple):
     """Who may do what, through which client, until when.
 
-    `subject` and `client_id` are "" where the provider does not name one. `expires_at` is a NumericDate (seconds).
-    `confirmation` is the `cnf` claim of a sender-constrained token (RFC 7800), whose proof the scheme has checked.
+    `subject` and `client_id` are "" where the provider does not name one. `expires_at` is a NumericDate (seconds), 0
+    for credentials without an end. `confirmation` is the `cnf` claim of a sender-constrained token (RFC 7800), whose
+    proof the scheme has checked. `signature_method` is what a signed request was signed with, None for tokens.
     """
 
     # A tuple, because a frozen dataclass takes twice as long to make, and every new token makes one. Nothing should
@@ -53,6 +55,7 @@ class Grant(NamedTuple):
     expires_at: int
     claims_json: bytes = b"{}"
     confirmation: Mapping[str, Any] | None = None
+    signature_method: SignatureMethod | None = None
 
     def __repr__(self) -> str:
         # Without subject and claims: grants end up in logs.

@@ -12,6 +12,7 @@ from ..errors import InvalidToken
 
 MAX_NUMERIC_DATE = 253_402_300_799  # the end of the year 9999: the last second that datetime can show
 _ABSENT = object()
+_NO_CNF: dict[str, Any] = {}
 _CLIENT_CLAIMS = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, and one widespread provider
 
 
@@ -100,13 +101,16 @@ def scopes(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def confirmation(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The `cnf` object of a sender-constrained token (RFC 7800), None when absent. Reason: `malformed_claim`."""
-    if "cnf" not in claims:
+    """The `cnf` object of a sender-constrained token (RFC 7800), None when absent. Reason: `malformed_claim`.
+
+    A `mac_key` (OAuth 2.0 MAC) constrains the sender too: then there is a member `mac_key`, without the key.
+    """
+    if "cnf" not in claims and "mac_key" not in claims:
         return None
-    value = claims["cnf"]
+    value = claims.get("cnf", _NO_CNF)
     if not isinstance(value, dict):
         raise _malformed()
-    return value
+    return {**value, "mac_key": None} if "mac_key" in claims else value
 
 
 @lru_cache(maxsize=1024)

@@ -158,7 +158,7 @@ class JWTProvider:
             scopes if self._scopes is None else scopes & self._scopes,
             expires_at,
             signed.payload,
-            claim.confirmation(claims) if "cnf" in claims else None,
+            claim.confirmation(claims) if "cnf" in claims or "mac_key" in claims else None,
         )
 
     def _check_required(self, claims: Mapping[str, Any]) -> None:

@@ -225,6 +225,13 @@ def test_a_confirmation_that_is_no_object_is_never_taken_for_none(value: Any) ->
     assert refused(lambda: confirmation({"cnf": value})) == "malformed_claim"
 
 
+@pytest.mark.parametrize("value", ["adijq39jdlaska9asud", "", None, 0, []], ids=repr)
+def test_a_mac_key_constrains_the_sender_and_is_not_shown(value: Any) -> None:
+    assert confirmation({"mac_key": value}) == {"mac_key": None}
+    assert confirmation({"mac_key": value, "cnf": {"jkt": "x"}}) == {"jkt": "x", "mac_key": None}
+    assert refused(lambda: confirmation({"mac_key": value, "cnf": None})) == "malformed_claim"
+
+
 def test_an_error_holds_nothing_of_the_claims() -> None:
     with pytest.raises(InvalidToken) as raised:
         check_audience({"aud": ["s3cret"]}, frozenset({API}))
@@ -237,7 +244,9 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 REASONS = {"malformed_claim", "no_audience", "wrong_audience", "no_expiry", "expired", "not_yet_valid"}
-NAMES = st.sampled_from(["sub", "client_id", "azp", "cid", "exp", "nbf", "iat", "aud", "scope", "scp", "cnf"])
+NAMES = st.sampled_from(
+    ["sub", "client_id", "azp", "cid", "exp", "nbf", "iat", "aud", "scope", "scp", "cnf", "mac_key"]
+)
 
 
 @given(st.dictionaries(NAMES, VALUES))

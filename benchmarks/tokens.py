@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, HMACAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from oauth_rs import Bearer, Grant, JWTProvider, StaticKeys, symmetric_key
+from oauth_rs import Bearer, DirectURL, Grant, JWTProvider, MemoryReplay, StaticKeys, symmetric_key
 from oauth_rs.asgi import ASGIRequest
 from oauth_rs.flow import Flow, Run
 from oauth_rs.keys import KeySource
+from oauth_rs.schemes import Site
 
 ISSUER = "https://id.example.com/realms/main"
 API = "https://api.example.com"
+SITE = Site(DirectURL(), MemoryReplay())
 REQUEST = ASGIRequest({"type": "http", "method": "GET", "path": "/photos", "headers": []})
 KID = "Q7sVxw2m0fJtL9aRr4dK3g"
 _JWK: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm, "HS256": HMACAlgorithm}
@@ -81,7 +83,7 @@ def bearer(algorithm: str, *, source: KeySource | None = None, cache_size: int =
 def check(bearer: Bearer, text: str) -> Callable[[], object]:
     """The whole check of a bearer token, as the shells run it."""
     credentials = text.encode()
-    return lambda: granted(bearer.authenticate(REQUEST, credentials))
+    return lambda: granted(bearer.authenticate(REQUEST, credentials, SITE))
 
 
 def granted(verdict: Grant | Flow[Grant]) -> Grant:

@@ -7,6 +7,9 @@ Does not decode or check what a token means.
 import re
 from collections.abc import Iterable
 
+from .model import Request
+
+_FORM = b"application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E, so nothing that would need escaping inside the quotes.
 _PLAIN = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*")
@@ -25,6 +28,16 @@ def is_one_token(credentials: bytes) -> bool:
     """
     separated = b" " in credentials or b"," in credentials or b"\t" in credentials
     return bool(credentials) and credentials.isascii() and not separated
+
+
+def is_form(request: Request) -> bool:
+    """True when the body of `request` is one whole form (RFC 6750 section 2.2, RFC 5849 section 3.4.1.3.1)."""
+    types = request.header(b"content-type")
+    return (
+        len(types) == 1
+        and types[0].partition(b";")[0].strip().lower() == _FORM
+        and not request.header(b"content-encoding")
+    )
 
 
 def challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:

@@ -6,7 +6,7 @@ scope: decorators do.
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,9 +15,10 @@ from .flow import Flow
 from .headers import split_scheme
 from .model import Grant, Request, insufficient
 from .policy import PublicPaths, is_preflight
-from .schemes import Scheme
+from .replay import MemoryReplay, ReplayStore
+from .schemes import Scheme, Site
 from .scopes import Requirement
-from .urls import ExternalURL
+from .urls import DirectURL, ExternalURL
 
 logger = logging.getLogger("oauth_rs")
 
@@ -36,8 +37,9 @@ class ResourceServer:
 
     `public` lists paths that need no grant, and have none even when a token is sent. `credentials="optional"` lets
     requests without any through with no grant; credentials that are there and not good are refused all the same. `url`
-    says which URL callers use, and refuses requests for a Host it does not serve. Immutable once made; serves any
-    number of threads, tasks and both shells.
+    says which URL callers use, and refuses requests for a Host it does not serve; schemes that check a signed URL need
+    one that names its hosts. `replay` remembers which signed requests were used, in the memory of this process when
+    left out. Immutable once made; serves any number of threads, tasks and both shells.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ResourceServer:
         public: Iterable[str] = (),
         credentials: Literal["required", "optional"] = "required",
         url: ExternalURL | None = None,
+        replay: ReplayStore | None = None,
     ) -> None:
         if not schemes:
             raise ValueError(
@@ -66,6 +69,16 @@ class ResourceServer:
         self._public = PublicPaths(public) if public else None
         self._optional = credentials == "optional"
         self._url = url
+        if any(scheme.binds_requests for scheme in schemes):
+            if url is None or not url.names_hosts:
+                raise ValueError(
+                    "signed requests are good for one API: name yours, as url=DirectURL(hosts=['api.example.com']),"
+                    " FixedURL('https://api.example.com') or ForwardedURL(proxies=..., hosts=...)"
+                )
+            if replay is None:
+                logger.warning("used nonces are kept in the memory of this process: give replay= where there are more")
+        # `or` would take a store of the user's that is empty, and says so with __len__, for none.
+        self._site = Site(DirectURL() if url is None else url, MemoryReplay() if replay is None else replay)
 
     def authenticate(self, request: Request) -> Grant | Flow[Grant | None] | None:
         """The grant that the request proves; None where none is needed and none was tried.
@@ -92,7 +105,14 @@ class ResourceServer:
         return any(scheme.private(request) for scheme in self._elsewhere)
 
     def warm(self) -> Flow[None]:
-        """Fetches ahead what the first request would have to wait for. Unreachable issuers are logged, not raised."""
+        """Fetches ahead what the first request would have to wait for.
+
+        Issuers and stores that cannot be reached are logged, not raised.
+        """
+        try:
+            yield from self._site.replay.warm()
+        except Unavailable as error:
+            logger.warning("the replay store could not be reached ahead of the first request: %s", error.reason)
         for scheme in self._schemes:
             yield from scheme.warm()
 
@@ -113,20 +133,35 @@ class ResourceServer:
         body = json.dumps({name: value for name, value in members.items() if value}).encode()
         return Refusal(error.status, (*headers, ("Content-Length", str(len(body)))), body)
 
-    def _search(self, request: Request) -> Flow[Grant | None]:
-        values = request.header(b"authorization")
+    def _search(self, request: Request) -> Grant | Flow[Grant | None] | None:
         found: list[tuple[Scheme, bytes]] = []
+        waiting: list[tuple[Scheme, Flow[Sequence[bytes]]]] = []
         for scheme in self._elsewhere:
-            found += [(scheme, credentials) for credentials in (yield from scheme.elsewhere(request))]
+            credentials = scheme.elsewhere(request)
+            if isinstance(credentials, Sequence):
+                found += [(scheme, one) for one in credentials]
+            else:
+                waiting.append((scheme, credentials))
+        return self._search_on(request, found, waiting) if waiting else self._choose(request, found)
+
+    def _search_on(
+        self, request: Request, found: list[tuple[Scheme, bytes]], waiting: list[tuple[Scheme, Flow[Sequence[bytes]]]]
+    ) -> Flow[Grant | None]:
+        for scheme, search in waiting:
+            found += [(scheme, one) for one in (yield from search)]
+        verdict = self._choose(request, found)
+        return verdict if verdict is None or isinstance(verdict, Grant) else (yield from verdict)
+
+    def _choose(self, request: Request, found: list[tuple[Scheme, bytes]]) -> Grant | Flow[Grant] | None:
+        values = request.header(b"authorization")
         if len(values) + len(found) != 1:
             self._refuse_unless_optional(len(values) + len(found))
             return None
         if values:
-            verdict = self._by_authorization(request, values[0])
-        else:
-            scheme, credentials = found[0]
-            verdict = scheme.authenticate(request, credentials)
-        return verdict if isinstance(verdict, Grant) else (yield from self._wait(verdict))
+            return self._by_authorization(request, values[0])
+        scheme, credentials = found[0]
+        verdict = scheme.authenticate(request, credentials, self._site)
+        return verdict if isinstance(verdict, Grant) else self._wait(verdict)
 
     def _by_authorization(self, request: Request, authorization: bytes) -> Grant | Flow[Grant]:
         name, credentials = split_scheme(authorization)
@@ -135,7 +170,7 @@ class ResourceServer:
             raise MissingCredentials(
                 "unsupported_scheme", "The authentication scheme is not one that is accepted here."
             )
-        verdict = scheme.authenticate(request, credentials)
+        verdict = scheme.authenticate(request, credentials, self._site)
         return verdict if isinstance(verdict, Grant) else self._wait(verdict)
 
     def _wait(self, verdict: Flow[Grant]) -> Flow[Grant]:

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,15 +16,21 @@ from .errors import InvalidRequest
 from .model import Request
 
 PATH_SAFE = "/!$&'()*+,;=:@~"  # RFC 3986 section 3.3: what a path holds unescaped
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# Bounded: what is well formed is remembered.
+_PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_HOST = re.compile(rf"(?:[A-Za-z0-9._~-]{{1,255}}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?:{_PORT}))?")
 _DEFAULT_PORT = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 
 
 class ExternalURL(Protocol):
     """Gives the absolute URL of a request as its sender wrote it, without the query.
 
-    Raises InvalidRequest (`bad_host`, `host_not_allowed`).
+    `names_hosts` is True when requests for a Host that was not named beforehand are refused, or none is looked at.
+    `of` raises InvalidRequest (`bad_host`, `host_not_allowed`, `bad_target`).
     """
+
+    @property
+    def names_hosts(self) -> bool: ...
 
     def of(self, request: Request, /) -> str: ...
 
@@ -35,10 +42,20 @@ class FixedURL:
     base: str
 
     def __post_init__(self) -> None:
+        if not self.base.isascii():
+            raise ValueError("FixedURL takes a URL as it goes over the wire: in ASCII, other characters encoded")
         parts = urlsplit(self.base)
-        if parts.scheme not in _DEFAULT_PORT or not parts.netloc or parts.query or parts.fragment:
-            raise ValueError("FixedURL takes an absolute URL without query and fragment")
-        object.__setattr__(self, "base", self.base.rstrip("/"))
+        host = parts.netloc.lower().removesuffix(":")  # RFC 3986 section 6.2.3: an empty port is the default one
+        if parts.scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host) or parts.query or parts.fragment:
+            raise ValueError(
+                "FixedURL takes an absolute URL without query and fragment, as https://api.example.com:8443/v1"
+            )
+        origin = f"{parts.scheme}://{host.removesuffix(_DEFAULT_PORT[parts.scheme])}"
+        object.__setattr__(self, "base", origin + parts.path.rstrip("/"))
+
+    @property
+    def names_hosts(self) -> bool:
+        return True
 
     def of(self, request: Request, /) -> str:
         return self.base + _path(request)
@@ -56,6 +73,10 @@ class DirectURL:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_hosts", _lower(self.hosts))
+
+    @property
+    def names_hosts(self) -> bool:
+        return bool(self._hosts)
 
     def of(self, request: Request, /) -> str:
         host = _single(request.header(b"host"))
@@ -80,6 +101,10 @@ class ForwardedURL:
             raise TypeError("proxies is a list, as ['10.0.0.0/8']")
         object.__setattr__(self, "_networks", tuple(map(ipaddress.ip_network, self.proxies)))
         object.__setattr__(self, "_hosts", _lower(self.hosts))
+
+    @property
+    def names_hosts(self) -> bool:
+        return bool(self._hosts)
 
     def of(self, request: Request, /) -> str:
         scheme, host = request.url_scheme, _single(request.header(b"host"))
@@ -115,6 +140,7 @@ def _lower(hosts: Iterable[str]) -> frozenset[str]:
     return frozenset(map(str.lower, hosts))
 
 
+@lru_cache(maxsize=256)  # callers come by few names; whoever invents more only makes it forget
 def _origin(scheme: str, host: str, allowed: frozenset[str]) -> str:
     host = host.lower()
     if scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host):
@@ -126,7 +152,10 @@ def _origin(scheme: str, host: str, allowed: frozenset[str]) -> str:
 
 
 def _path(request: Request) -> str:
-    return request.raw_path.decode("latin-1") or "/"
+    path = request.raw_path.decode("latin-1")
+    if path and path[0] != "/":  # it would run into the host
+        raise InvalidRequest("bad_target", "The target of the request is not well formed.")
+    return path or "/"
 
 
 def _single(values: Iterable[bytes]) -> str:

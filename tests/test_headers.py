@@ -1,6 +1,7 @@
 import pytest
 
-from oauth_rs.headers import challenge, is_one_token, private_cache_control, quotable, split_scheme
+from oauth_rs.headers import challenge, is_form, is_one_token, private_cache_control, quotable, split_scheme
+from tests.support.playing import PlainRequest
 
 Headers = list[tuple[str, str]]
 
@@ -36,6 +37,51 @@ def test_what_can_be_one_token_is_left_to_its_reader(token: bytes) -> None:
 @pytest.mark.parametrize("token", [b"", b"a b", b" a", b"a ", b"a,b", b"a, b", b",", b"a\tb", b"\xc3\xa9", b"a\xff"])
 def test_what_cannot_be_one_token_is_told_apart(token: bytes) -> None:
     assert not is_one_token(token)
+
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS", "post"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "Application/X-WWW-Form-UrlEncoded",
+        "application/x-www-form-urlencoded;charset=UTF-8",
+        "application/x-www-form-urlencoded ; charset=iso-8859-1",
+        " application/x-www-form-urlencoded\t",
+        "application/x-www-form-urlencoded;",
+    ],
+)
+def test_a_form_is_told_by_its_type_alone(method: str, content_type: str) -> None:
+    assert is_form(PlainRequest(method, headers=[("Content-Type", content_type)]))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("Content-Type", "")],
+        [("Content-Type", "application/json")],
+        [("Content-Type", "multipart/form-data; boundary=a")],
+        [("Content-Type", "text/plain; application/x-www-form-urlencoded")],
+        [("Content-Type", "application/x-www-form-urlencoded2")],
+        [("Content-Type", "xapplication/x-www-form-urlencoded")],
+        [("Content-Type", "application/x-www-form-urlencoded, text/plain")],
+        [("Content-Type", "text/plain,application/x-www-form-urlencoded")],
+        [("Content-Type", "application/x-www-form-urlencod\xe9d")],
+        [FORM, FORM],
+        [FORM, ("Content-Type", "text/plain")],
+        [FORM, ("Content-Encoding", "gzip")],
+        [FORM, ("Content-Encoding", "identity")],
+        [FORM, ("Content-Encoding", "")],
+        [("Accept", FORM[1])],
+    ],
+    ids=str,
+)
+def test_what_may_be_read_in_two_ways_is_no_form(headers: Headers) -> None:
+    assert not is_form(PlainRequest("POST", headers=headers))
 
 
 def test_a_challenge_quotes_the_parameters_that_are_set() -> None:

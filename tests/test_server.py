@@ -1,6 +1,6 @@
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -11,7 +11,10 @@ from oauth_rs import (
     AnyOf,
     Bearer,
     DirectURL,
+    ExternalURL,
+    FixedURL,
     FormField,
+    ForwardedURL,
     Grant,
     Header,
     InsufficientScope,
@@ -28,6 +31,8 @@ from oauth_rs import (
 from oauth_rs.flow import Fetch, Flow, ReadBody, Reply
 from oauth_rs.headers import challenge
 from oauth_rs.model import Request
+from oauth_rs.replay import MemoryReplay
+from oauth_rs.schemes import Site
 from oauth_rs.server import Refusal, authorize
 from tests.support.issuing import Issuer
 from tests.support.playing import PlainRequest, play
@@ -39,20 +44,24 @@ FETCH = Fetch("GET", JWKS_URL, (("Accept", "application/jwk-set+json, applicatio
 
 
 class Ticket:
-    """A second scheme: one ticket is good, all others are refused."""
+    """A second scheme: one ticket is good, all others are refused. `waits` for what it then finds in the body."""
 
     name = "Ticket"
     authorization_names: Collection[bytes] = frozenset({b"ticket"})
-    looks_elsewhere = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, binds: bool = False, waits: bool = False) -> None:
+        self.binds_requests = binds
+        self.looks_elsewhere = waits
         self.warmed = False
+        self.site: Site | None = None
 
-    def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
-        raise NotImplementedError
+    def elsewhere(self, _request: Request, /) -> Flow[Sequence[bytes]]:
+        body = yield from ReadBody(7)
+        return (body,) if body else ()
 
-    def authenticate(self, _request: Request, credentials: bytes, /) -> Flow[Grant]:
+    def authenticate(self, _request: Request, credentials: bytes, site: Site, /) -> Flow[Grant]:
         yield from ()
+        self.site = site
         if credentials != b"good":
             error = InvalidToken("bad_ticket", "The ticket is not good.")
             error.scheme = self.name
@@ -64,8 +73,8 @@ class Ticket:
     def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
         return challenge("Ticket", (("scope", scope), ("error", error), ("error_description", description)))
 
-    def private(self, request: Request, /) -> bool:
-        raise NotImplementedError
+    def private(self, _request: Request, /) -> bool:
+        return False
 
     def warm(self) -> Flow[None]:
         yield from ()
@@ -237,6 +246,157 @@ def test_one_scheme_that_finds_a_token_in_the_query_is_enough_for_privacy(issuer
     header = Bearer(issuer.provider(), presentation=[Header("Access-Token")])
     query = Bearer(issuer.provider(), presentation=[LegacyQuery()])
     assert ResourceServer(header, query).private(PlainRequest(query=b"access_token=a"))
+
+
+# Waiting
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [({"Access-Token": Issuer().token()}, b""), ({}, b"access_token=" + Issuer().token().encode())],
+    ids=["header", "query"],
+)
+def test_what_is_found_without_waiting_is_answered_at_once(
+    everywhere: ResourceServer, headers: dict[str, str], query: bytes
+) -> None:
+    assert isinstance(everywhere.authenticate(PlainRequest(headers=headers, query=query)), Grant)
+
+
+def test_what_is_missing_or_too_much_is_refused_at_once(everywhere: ResourceServer) -> None:
+    for request, reason in (
+        (PlainRequest(), "no_credentials"),
+        (PlainRequest(headers=BOTH), "several_credentials"),
+        (PlainRequest(headers={"Authorization": "Basic YTpi"}), "unsupported_scheme"),
+        (PlainRequest(headers={"Access-Token": "a b"}), "malformed_credentials"),
+    ):
+        with pytest.raises(OAuthError, match=reason):
+            everywhere.authenticate(request)
+
+
+@pytest.mark.parametrize(("body", "subject"), [(b"", "ada"), (None, "ada")])
+def test_a_search_that_waits_does_not_lose_what_is_there_at_once(
+    issuer: Issuer, body: bytes | None, subject: str
+) -> None:
+    ticket, bearer = Ticket(waits=True), Bearer(issuer.provider(), presentation=[LegacyQuery()])
+    for schemes in ((ticket, bearer), (bearer, ticket)):
+        request = PlainRequest(query=b"access_token=" + issuer.token().encode())
+        verdict = ResourceServer(*schemes).authenticate(request)
+        assert isinstance(verdict, Generator)
+        grant = play(verdict, (ReadBody(7), body))
+        assert grant is not None
+        assert grant.subject == subject
+
+
+def test_what_two_schemes_wait_for_is_two_sets_of_credentials(issuer: Issuer) -> None:
+    bearer = Bearer(issuer.provider(), presentation=[FormField()])
+    for schemes, script in (
+        ((Ticket(waits=True), bearer), [(ReadBody(7), b"good"), (READ, b"access_token=a")]),
+        ((bearer, Ticket(waits=True)), [(READ, b"access_token=a"), (ReadBody(7), b"good")]),
+    ):
+        error = refused(ResourceServer(*schemes), PlainRequest("POST", headers=[FORM]), *script)
+        assert error.reason == "several_credentials"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "subject"),
+    [({}, b"good", "t"), ({"Authorization": "Ticket good"}, b"", "t"), ({}, b"", None)],
+    ids=["body", "header", "nowhere"],
+)
+def test_what_was_waited_for_is_checked_like_the_rest(
+    headers: dict[str, str], body: bytes, subject: str | None
+) -> None:
+    server = ResourceServer(Ticket(waits=True), credentials="optional")
+    grant = play(server.authenticate(PlainRequest(headers=headers)), (ReadBody(7), body))
+    assert (grant and grant.subject) == subject
+
+
+@pytest.mark.parametrize("verdict", [None, False, 7, object(), ()], ids=repr)
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["header", "elsewhere"])
+def test_a_scheme_that_gives_no_grant_lets_nobody_in(verdict: Any, elsewhere: object) -> None:
+    class Careless(Ticket):
+        def elsewhere(self, _request: Request, /) -> Any:
+            return (b"good",) if elsewhere else ()
+
+        def authenticate(self, _request: Request, _credentials: bytes, _site: Site, /) -> Any:
+            return verdict
+
+    server = ResourceServer(Careless(waits=True), credentials="optional")
+    headers = {} if elsewhere else {"Authorization": "Ticket good"}
+    with pytest.raises(TypeError):
+        play(server.authenticate(PlainRequest(headers=headers)))
+
+
+# What a server shares with its schemes
+
+NAMED = DirectURL(hosts=["api.example.com"])
+
+
+class Remembers:
+    """A store that is empty, and says so; `failure` is what warming it raises."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.warmed = False
+
+    def __len__(self) -> int:
+        return 0
+
+    def first_use(self, _key: bytes, _signed_at: float, _until: float, _now: float, /) -> bool:
+        raise NotImplementedError
+
+    def warm(self) -> Flow[None]:
+        yield from ()
+        self.warmed = True
+        if self.failure is not None:
+            raise self.failure
+
+
+@pytest.mark.parametrize(
+    "url",
+    [None, DirectURL(), DirectURL(hosts=[]), ForwardedURL(proxies=["10.0.0.0/8"])],
+    ids=["none", "any", "no host", "any forwarded"],
+)
+def test_signed_requests_demand_a_url_that_names_its_hosts(issuer: Issuer, url: ExternalURL | None) -> None:
+    with pytest.raises(ValueError, match=r"name yours, as url=DirectURL\(hosts="):
+        ResourceServer(Bearer(issuer.provider()), Ticket(binds=True), url=url, replay=Remembers())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [NAMED, FixedURL("https://api.example.com"), ForwardedURL(proxies=["10.0.0.0/8"], hosts=["api.example.com"])],
+)
+def test_a_scheme_gets_the_url_and_the_store_of_its_server(url: ExternalURL) -> None:
+    ticket, store = Ticket(binds=True), Remembers()
+    server = ResourceServer(ticket, url=url, replay=store)
+    play(server.authenticate(PlainRequest(headers={"Authorization": "Ticket good", "Host": "api.example.com"})))
+    assert ticket.site is not None
+    assert ticket.site.url is url
+    assert ticket.site.replay is store
+
+
+def test_a_store_that_was_not_given_is_one_in_memory_and_one_for_all() -> None:
+    ticket = Ticket()
+    server = ResourceServer(ticket)
+    sites = []
+    for _ in range(2):
+        play(server.authenticate(bearing("good", "Ticket")))
+        sites.append(ticket.site)
+    assert sites[0] is not None
+    assert isinstance(sites[0].replay, MemoryReplay)
+    assert sites[0] is sites[1]
+
+
+def test_nonces_in_memory_are_warned_of_where_requests_are_signed(caplog: pytest.LogCaptureFixture) -> None:
+    ResourceServer(Ticket(binds=True), url=NAMED)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert caplog.messages == ["used nonces are kept in the memory of this process: give replay= where there are more"]
+
+
+def test_nobody_is_warned_who_chose_or_who_needs_no_nonces(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    ResourceServer(Ticket(binds=True), url=NAMED, replay=MemoryReplay())
+    ResourceServer(Ticket(binds=True), url=NAMED, replay=Remembers())
+    ResourceServer(Bearer(issuer.provider()), Ticket())
+    assert not caplog.records
 
 
 # Requests that need no grant
@@ -507,6 +667,25 @@ def test_warming_warms_every_scheme(issuer: Issuer) -> None:
     play(server.warm(), (FETCH, Reply(200, json.dumps(issuer.jwks).encode())))
     assert ticket.warmed
     assert play(server.authenticate(bearing(issuer.token()))) is not None
+
+
+def test_warming_warms_the_store_too() -> None:
+    store = Remembers()
+    play(ResourceServer(Ticket(), replay=store).warm())
+    assert store.warmed
+
+
+def test_warming_goes_on_where_the_store_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:
+    ticket, down = Ticket(), Unavailable("replay_unavailable", "Used nonces cannot be looked up now.")
+    play(ResourceServer(ticket, replay=Remembers(down)).warm())
+    assert ticket.warmed
+    expected = "the replay store could not be reached ahead of the first request: replay_unavailable"
+    assert caplog.messages == [expected]
+
+
+def test_a_store_that_is_set_up_wrongly_is_heard_of_when_warming() -> None:
+    with pytest.raises(ValueError, match="evicts"):
+        play(ResourceServer(Ticket(), replay=Remembers(ValueError("the store evicts keys"))).warm())
 
 
 def test_a_server_needs_a_scheme() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from oauth_rs.errors import InvalidRequest
-from oauth_rs.urls import DirectURL, FixedURL, ForwardedURL, secure
+from oauth_rs.urls import DirectURL, ExternalURL, FixedURL, ForwardedURL, secure
 from tests.support.playing import PlainRequest
 
 PROXY, STRANGER = "10.1.2.3", "192.0.2.1"
@@ -20,7 +20,8 @@ BAD_HOSTS = [
         "api.example.com\x00",
         "\u00e9.com",
     ),
-    *("api.example.com:80:80", "<script>", "a%2fb", "api.example.com;x"),
+    *("api.example.com:0", "api.example.com:080", "api.example.com:65536", "api.example.com:99999", "[::1]:0"),
+    *("api.example.com:80:80", "<script>", "a%2fb", "api.example.com;x", "a" * 256, f"[{':' * 46}]"),
 ]
 
 
@@ -39,10 +40,35 @@ def test_a_fixed_url_is_what_was_configured_and_the_raw_path(base: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("HTTPS://API.Example.com/V1", "https://api.example.com/V1/photos/1"),
+        ("https://api.example.com:443", "https://api.example.com/photos/1"),
+        ("https://api.example.com:", "https://api.example.com/photos/1"),
+        ("https://api.example.com:80/", "https://api.example.com:80/photos/1"),
+        ("http://api.example.com:80", "http://api.example.com/photos/1"),
+        ("http://api.example.com:65535//v1//", "http://api.example.com:65535//v1/photos/1"),
+        ("http://[2001:DB8::1]:8080/a%2Fb", "http://[2001:db8::1]:8080/a%2Fb/photos/1"),
+    ],
+)
+def test_a_fixed_url_is_written_as_clients_sign_it(base: str, url: str) -> None:
+    assert FixedURL(base).of(request("evil.example")) == url
+
+
+@pytest.mark.parametrize(
+    "base", ["https://\u00e9.example", "https://api.example.com/caf\u00e9", "https://\uff41.example"]
+)
+def test_a_fixed_url_is_ascii(base: str) -> None:
+    with pytest.raises(ValueError, match="as it goes over the wire"):
+        FixedURL(base)
+
+
+@pytest.mark.parametrize(
     "base",
     [
         *("", "/v1", "api.example.com", "//api.example.com", "https://", "https:///v1", "ftp://api.example.com"),
-        *("https://api.example.com?x=1", "https://api.example.com#x", "https://["),
+        *("https://api.example.com?x=1", "https://api.example.com#x", "https://[", "https://user@api.example.com"),
+        *("https://api.example.com:0", "https://api.example.com:99999", "https://api.example.com:x", "https://a b"),
     ],
 )
 def test_a_fixed_url_is_absolute_and_bare(base: str) -> None:
@@ -106,6 +132,41 @@ def test_a_port_is_part_of_a_listed_host() -> None:
     assert url.of(request("api.example.com:8443"))
     with pytest.raises(InvalidRequest, match="host_not_allowed"):
         url.of(request("api.example.com"))
+
+
+NAMED: list[ExternalURL] = [
+    FixedURL("https://api.example.com"),
+    DirectURL(hosts=["api.example.com"]),
+    DirectURL(hosts=iter(["api.example.com", "b.example"])),
+    ForwardedURL(proxies=[PROXY], hosts=["api.example.com"]),
+]
+
+
+@pytest.mark.parametrize("url", NAMED, ids=repr)
+@pytest.mark.parametrize("host", ["evil.example", "api.example.com.evil.example", "api.example.com:8443", *BAD_HOSTS])
+def test_where_hosts_are_named_a_caller_cannot_choose_another(url: ExternalURL, host: str) -> None:
+    assert url.names_hosts
+    for asked in (request(host), request(host, *forwarded(host), peer=PROXY)):
+        try:
+            assert url.of(asked) == "https://api.example.com/photos/1"
+        except InvalidRequest as error:
+            assert error.reason in {"bad_host", "host_not_allowed"}  # noqa: PT017 - one of two ways to be safe
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        DirectURL(),
+        DirectURL(hosts=[]),
+        DirectURL(hosts=iter(())),
+        ForwardedURL(proxies=[PROXY]),
+        ForwardedURL(proxies=[], hosts=()),
+    ],
+    ids=repr,
+)
+def test_a_url_that_takes_any_host_says_so(url: ExternalURL) -> None:
+    assert not url.names_hosts
+    assert url.of(request("evil.example")) == "https://evil.example/photos/1"
 
 
 @pytest.mark.parametrize("peer", [PROXY, "10.255.0.1", "::ffff:10.1.2.3", "2001:db8::7"])
@@ -220,3 +281,11 @@ def test_keys_come_from_nowhere_else(url: str) -> None:
 def test_one_string_is_no_list(make: Callable[[], object]) -> None:
     with pytest.raises(TypeError, match="is a list, as"):
         make()
+
+
+@pytest.mark.parametrize("target", [b".evil.example/x", b"evil", b"*", b"http://evil.example/"])
+@pytest.mark.parametrize("policy", [FixedURL("https://api.example.com"), DirectURL(hosts=["api.example.com"])])
+def test_a_target_without_its_slash_does_not_become_part_of_the_host(policy: ExternalURL, target: bytes) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        policy.of(PlainRequest(raw_path=target, headers=[("Host", "api.example.com")]))
+    assert caught.value.reason == "bad_target"

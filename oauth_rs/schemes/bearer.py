@@ -13,16 +13,16 @@ from urllib.parse import unquote_to_bytes
 
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
 from ..flow import Flow, ReadBody
-from ..headers import challenge, is_one_token, quotable
+from ..headers import challenge, is_form, is_one_token, quotable
 from ..jose.jws import JSON_OBJECT, parse
 from ..model import Grant, Request
 from ..providers import Provider, unknown_issuer
+from . import Site
 
 MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
 MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 # What two tokens look like that WSGI folded into one header: two JWTs have five parts together.
 _PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token"})
-_FORM = b"application/x-www-form-urlencoded"
 
 logger = logging.getLogger("oauth_rs")
 
@@ -64,6 +64,7 @@ class Bearer:
     """
 
     name = "Bearer"
+    binds_requests = False
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Bearer:
         self._query = tuple(place.name.encode() for place in presentation if isinstance(place, LegacyQuery))
         self.looks_elsewhere = bool(self._headers or self._fields or self._query)
 
-    def elsewhere(self, request: Request, /) -> Flow[Sequence[bytes]]:
+    def elsewhere(self, request: Request, /) -> Sequence[bytes] | Flow[Sequence[bytes]]:
         """The tokens outside `Authorization`.
 
         Raises InvalidRequest (`query_too_long`, `form_not_ascii`) and RequestTooLarge (`form_too_large`).
@@ -104,17 +105,11 @@ class Bearer:
             if len(request.query) > MAX_QUERY_BYTES:
                 raise InvalidRequest("query_too_long", "The query is longer than this server reads for a token.")
             found += _parameters(request.query, self._query)
-        if self._fields and _is_form(request):
-            body = yield from ReadBody(MAX_FORM_BYTES)
-            if body is None:
-                raise RequestTooLarge("form_too_large", "The form is longer than this server reads for a token.")
-            fields = _parameters(body, self._fields)
-            if fields and not body.isascii():
-                raise InvalidRequest("form_not_ascii", "A form that carries an access token is ASCII.")
-            found += fields
+        if self._fields and request.method not in {"GET", "HEAD"} and is_form(request):
+            return self._in_form(found)
         return found
 
-    def authenticate(self, request: Request, credentials: bytes, /) -> Grant | Flow[Grant]:  # noqa: ARG002 - others need it
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:  # noqa: ARG002 - others need them
         """The grant that the token `credentials` proves.
 
         Raises InvalidRequest (`malformed_credentials`), InvalidToken (`unknown_issuer`, `sender_constrained`, those of
@@ -165,6 +160,15 @@ class Bearer:
             except Unavailable as error:
                 logger.warning("%s could not be reached ahead of the first request: %s", provider.name, error.reason)
 
+    def _in_form(self, found: list[bytes]) -> Flow[Sequence[bytes]]:
+        body = yield from ReadBody(MAX_FORM_BYTES)
+        if body is None:
+            raise RequestTooLarge("form_too_large", "The form is longer than this server reads for a token.")
+        fields = _parameters(body, self._fields)
+        if fields and not body.isascii():
+            raise InvalidRequest("form_not_ascii", "A form that carries an access token is ASCII.")
+        return found + fields
+
     def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
         token = parse(credentials, payload=JSON_OBJECT)
         if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
@@ -191,16 +195,6 @@ class Bearer:
 
 def _sender_constrained() -> InvalidToken:
     return InvalidToken("sender_constrained", "The access token is bound to a key that was not proved.")
-
-
-def _is_form(request: Request) -> bool:
-    types = request.header(b"content-type")
-    return (
-        request.method not in {"GET", "HEAD"}
-        and len(types) == 1
-        and types[0].partition(b";")[0].strip().lower() == _FORM
-        and not request.header(b"content-encoding")
-    )
 
 
 def _parameters(encoded: bytes, names: Collection[bytes]) -> list[bytes]:

@@ -20,7 +20,7 @@ from oauth_rs import (
 from oauth_rs.flow import Fetch, ReadBody, Reply
 from oauth_rs.schemes.bearer import MAX_FORM_BYTES
 from tests.support.issuing import Issuer, encode
-from tests.support.playing import FakeClock, PlainRequest, play
+from tests.support.playing import SITE, FakeClock, PlainRequest, play
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JWKS_URL = "https://id.example.com/jwks"
@@ -47,7 +47,7 @@ def scheme(*presentation: Header | FormField | LegacyQuery) -> Bearer:
 
 def refused(bearer: Bearer, token: str, *script: tuple[Any, Any]) -> OAuthError:
     with pytest.raises(OAuthError) as caught:
-        play(bearer.authenticate(REQUEST, token.encode()), *script)
+        play(bearer.authenticate(REQUEST, token.encode(), SITE), *script)
     return caught.value
 
 
@@ -194,9 +194,9 @@ def test_tokens_in_all_places_are_all_reported() -> None:
 
 def test_a_good_token_gives_its_grant_and_is_recalled(bearer: Bearer, issuer: Issuer) -> None:
     token = issuer.token().encode()
-    grant = play(bearer.authenticate(REQUEST, token))
+    grant = play(bearer.authenticate(REQUEST, token, SITE))
     assert grant.subject == "ada"
-    assert play(bearer.authenticate(REQUEST, token)) is grant
+    assert play(bearer.authenticate(REQUEST, token, SITE)) is grant
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,12 @@ def test_a_sender_constrained_token_is_refused_also_when_recalled(
     assert reasons == ["sender_constrained"] * 3
 
 
+@pytest.mark.parametrize("key", ["adijq39jdlaska9asud", "", None])
+def test_a_token_that_carries_a_mac_key_is_no_bearer_token(bearer: Bearer, issuer: Issuer, key: str | None) -> None:
+    token = issuer.token(mac_key=key, kid="t1")
+    assert [refused(bearer, token).reason for _ in range(2)] == ["sender_constrained"] * 2
+
+
 def test_a_sender_constrained_token_is_refused_also_after_its_key_was_fetched(cold: Bearer, issuer: Issuer) -> None:
     error = refused(cold, issuer.token(cnf={"jkt": "a"}), (FETCH, Reply(200, json.dumps(issuer.jwks).encode())))
     assert (error.reason, error.scheme, len(error.credential)) == ("sender_constrained", "Bearer", 12)
@@ -320,7 +326,7 @@ def test_each_token_goes_to_the_provider_of_its_issuer_alone() -> None:
     here, there = Issuer(), Issuer(issuer=OTHER, kid="k2")
     down = here.provider(keys=RemoteKeys(JWKS_URL))
     bearer = Bearer(down, there.provider())
-    assert play(bearer.authenticate(REQUEST, there.token().encode())).issuer == OTHER
+    assert play(bearer.authenticate(REQUEST, there.token().encode(), SITE)).issuer == OTHER
     assert refused(bearer, here.token(), (FETCH, DOWN)).reason == "fetch_failed"
 
 
@@ -362,8 +368,8 @@ def test_a_token_of_the_second_provider_is_recalled_too() -> None:
     here, there = Issuer(), Issuer(issuer=OTHER, kid="k2")
     bearer = Bearer(here.provider(), there.provider())
     token = there.token().encode()
-    play(bearer.authenticate(REQUEST, token))
-    assert play(bearer.authenticate(REQUEST, token)) is play(bearer.authenticate(REQUEST, token))
+    play(bearer.authenticate(REQUEST, token, SITE))
+    assert play(bearer.authenticate(REQUEST, token, SITE)) is play(bearer.authenticate(REQUEST, token, SITE))
 
 
 def test_warming_goes_on_where_one_issuer_cannot_be_reached(caplog: pytest.LogCaptureFixture) -> None:
@@ -375,7 +381,7 @@ def test_warming_goes_on_where_one_issuer_cannot_be_reached(caplog: pytest.LogCa
     )
     second = Fetch("GET", url, FETCH.headers, shared=1.0)
     play(bearer.warm(), (FETCH, DOWN), (second, Reply(200, json.dumps(there.jwks).encode())))
-    assert play(bearer.authenticate(REQUEST, there.token().encode())).issuer == OTHER
+    assert play(bearer.authenticate(REQUEST, there.token().encode(), SITE)).issuer == OTHER
     assert caplog.messages == ["https://id.example.com could not be reached ahead of the first request: fetch_failed"]
 
 

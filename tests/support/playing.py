@@ -6,6 +6,11 @@ from typing import Any, cast, overload
 
 from oauth_rs.errors import Unavailable
 from oauth_rs.flow import Effect, Flow, Run, T
+from oauth_rs.replay import MemoryReplay
+from oauth_rs.schemes import Site
+from oauth_rs.urls import DirectURL
+
+SITE = Site(DirectURL(hosts=["api.example.com"]), MemoryReplay())  # for schemes that look at neither
 
 
 @overload

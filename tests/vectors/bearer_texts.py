@@ -23,7 +23,7 @@ from oauth_rs.flow import Flow, Run
 from oauth_rs.jose.jws import CompactJWS
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from tests.support.issuing import Issuer, encode
-from tests.support.playing import PlainRequest, play
+from tests.support.playing import SITE, PlainRequest, play
 
 from .cases import Case, Expected, skipped
 
@@ -51,7 +51,7 @@ def _access_token(vector: JsonObject) -> bool:
     provider = issuer.provider(audience=claims["aud"], clock=lambda: vector["inputs"]["clock"])
     token = issuer.sign(header, encode(claims)).encode()
     try:
-        grant = play(Bearer(provider).authenticate(PlainRequest(), token))
+        grant = play(Bearer(provider).authenticate(PlainRequest(), token, SITE))
     except OAuthError:
         return False
     return grant.scopes == frozenset(vector["expected"]["scopes"])

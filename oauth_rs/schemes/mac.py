@@ -1,0 +1,190 @@
+"""OAuth 2.0 MAC: requests signed with a key that client and server share (draft-ietf-oauth-v2-http-mac-00 to -05).
+
+The drafts expired in 2014 and live on in clients; mac_drafts.py says what each of them signs, mac_tokens.py how keys
+come inside of access tokens. What is signed are method, target, host and port, and a body only where a hash of it is
+signed too. Nothing here issues keys.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from hashlib import sha256
+
+from ..credentials import Credentials, MACKey
+from ..errors import InvalidToken, OAuthError, RequestTooLarge, Unavailable
+from ..flow import Flow, ReadBody
+from ..headers import challenge, quotable
+from ..mac_string import attributes, mac_of, malformed, same, target_of
+from ..model import Grant, Request
+from ..providers import Provider
+from ..replay import replay_key
+from ..signature_methods import SignatureMethod
+from . import Site
+from .mac_drafts import Draft00, Draft02, Draft05, Fields, Profile, profile_of
+from .mac_tokens import Holder, TokenKeys
+
+WINDOW = 300.0  # seconds that a time stamp may be off, either way
+MAX_BODY_BYTES = 1_048_576  # of a body with a hash: it is kept in memory
+MAX_KID_BYTES = 512  # what is looked up in a database; an id that is a token is not
+_DRAFTS: tuple[Profile, ...] = (Draft00(), Draft02(), Draft05())
+_JWT_DOTS = 2
+_NOT_GOOD = "The MAC is not good."  # of an unknown key too: which keys exist is not to be found out
+# Stands in for a key that is unknown, so that the same work is done; what it proves is refused all the same.
+_NOBODY = MACKey(kid="nobody", key=bytes(32))
+
+logger = logging.getLogger("oauth_rs")
+
+
+class MAC:
+    """Checks requests that were signed with the MAC keys of `credentials`, or with those in the tokens of `tokens`.
+
+    `profiles` are the drafts that clients may follow. `window` is in seconds, either way. `algorithms` are names or
+    aliases: leave out `hmac-sha-1` to refuse keys for it. `max_body` is in bytes. `realm` goes into the challenge.
+    """
+
+    name = "MAC"
+    authorization_names: Collection[bytes] = frozenset({b"mac"})
+    looks_elsewhere = False
+    binds_requests = True
+
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        *,
+        tokens: Provider | None = None,
+        profiles: Iterable[Profile] = _DRAFTS,
+        window: float = WINDOW,
+        algorithms: Iterable[str] = ("hmac-sha-1", "hmac-sha-256"),
+        max_body: int = MAX_BODY_BYTES,
+        realm: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if credentials is None and tokens is None:
+            raise ValueError("MAC() knows no key: give it credentials, or the provider of tokens that carry keys")
+        if tokens is not None and not hasattr(tokens, "recall"):
+            raise TypeError("tokens is a provider, as JWTProvider(issuer, audience=...)")
+        if isinstance(algorithms, str):
+            raise TypeError("algorithms is a list, as ['hmac-sha-256']")
+        if not window > 0:
+            raise ValueError("window is a number of seconds above 0")
+        self._credentials, self._provider = credentials, tokens
+        self._tokens = None if tokens is None else TokenKeys(tokens)
+        self._profiles = tuple(profiles)
+        self._algorithms = frozenset(map(SignatureMethod, algorithms))
+        if not self._algorithms or not self._algorithms <= {SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256}:
+            raise ValueError("algorithms lists hmac-sha-1, hmac-sha-256, or both")
+        if not all(isinstance(profile, Profile) for profile in self._profiles):
+            raise TypeError("profiles are Draft00(...), Draft02(...) and Draft05(...)")
+        if not self._profiles or len(set(map(type, self._profiles))) < len(self._profiles):
+            raise ValueError("profiles lists at least one draft, and each once")
+        self._window, self._max_body, self._clock = window, max_body, clock
+        self._realm = quotable(realm)
+
+    def elsewhere(self, _request: Request, /) -> Sequence[bytes]:
+        """Nothing: the drafts know the `Authorization` header alone."""
+        return ()
+
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Flow[Grant]:
+        """The grant of the key that signed the request.
+
+        Raises InvalidToken (401: `malformed_mac`, `repeated_attribute`, `missing_attribute`, `unknown_attribute`,
+        `draft_not_accepted`, `channel_binding`, `not_covered`, `stale_timestamp`, `unknown_key_id`, `bad_mac`,
+        `algorithm_not_allowed`, `expired`, `no_issue_time`, `no_body_hash`, `bad_body_hash`, `replayed`, and those of
+        mac_tokens.py), InvalidRequest (400: `bad_target`), RequestTooLarge (413: `body_too_large`) and Unavailable.
+        """
+        try:
+            return (yield from self._check(request, attributes(credentials), site))
+        except OAuthError as error:
+            error.scheme = self.name
+            error.credential = sha256(credentials).hexdigest()[:12]
+            raise
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - MAC has no scope
+        """`MAC` with the realm, and as `error` the sentence that says what was wrong (-02 section 4.1)."""
+        return challenge("MAC", (("realm", self._realm), ("error", description or error)))
+
+    def private(self, _request: Request, /) -> bool:
+        """False: credentials are in no URL."""
+        return False
+
+    def warm(self) -> Flow[None]:
+        """Lets the provider of tokens fetch ahead."""
+        if self._provider is None:
+            return
+        try:
+            yield from self._provider.warm()
+        except Unavailable as error:
+            logger.warning("%s could not be reached ahead of the first request: %s", self._provider.name, error.reason)
+
+    def _check(self, request: Request, fields: Fields, site: Site) -> Flow[Grant]:
+        profile = profile_of(fields, self._profiles)
+        url = site.url.of(request)
+        strings = profile.strings(fields, target_of(request, url), request)
+        signed_at = profile.signed_at(fields)
+        if not profile.counts_from_issue:
+            self._check_time(signed_at)
+        key, grant, token = _proved(fields["mac"], strings, (yield from self._find(fields)), url)
+        method = SignatureMethod(key.algorithm)
+        if method not in self._algorithms:
+            raise InvalidToken("algorithm_not_allowed", "The MAC algorithm is not accepted here.")
+        if 0 < key.expires_at <= self._clock():
+            raise InvalidToken("expired", "The MAC credentials have expired.")
+        if profile.counts_from_issue:
+            if key.issued_at is None:
+                raise InvalidToken("no_issue_time", "It is not known when these MAC credentials were issued.")
+            signed_at += key.issued_at
+            self._check_time(signed_at)
+        if profile.covers_body(fields, request):
+            body = yield from ReadBody(self._max_body)
+            if body is None:
+                raise RequestTooLarge("body_too_large", "The body is longer than this server reads to check a hash.")
+            profile.check_body(fields, request, body, method)
+        # Looked at again: a body can be dripped until the store has forgotten that the request came before.
+        now = self._check_time(signed_at)
+        once = replay_key(f"MAC {key.kid}", *(part.encode() for part in profile.once(fields)))
+        first = site.replay.first_use(once, signed_at, signed_at + self._window, now)
+        if not (first if isinstance(first, bool) else (yield from first)):
+            raise InvalidToken("replayed", "The request was received before.")
+        if self._tokens is not None and token and "kid" in fields:
+            self._tokens.keep(fields["kid"], Holder(key, grant, token), now)
+        return grant
+
+    def _check_time(self, signed_at: float) -> float:
+        now = self._clock()
+        if not -self._window <= signed_at - now <= self._window:
+            raise InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
+        return now
+
+    def _find(self, fields: Fields) -> Flow[Holder | None]:
+        kid = fields.get("kid")
+        token = fields.get("access_token", "") if kid else fields["id"]
+        if self._tokens is not None and token.count(".") == _JWT_DOTS:
+            return (yield from self._tokens.of_token(token, kid))
+        named = kid or token
+        if len(named) > MAX_KID_BYTES:
+            raise malformed()
+        if self._credentials is not None:  # these first: no token takes the place of a key that was given here
+            found = self._credentials.mac_key(named)
+            key = found if found is None or isinstance(found, MACKey) else (yield from found)
+            if key is not None:
+                return Holder(key, _grant_of(key))
+        return (yield from self._tokens.of_kid(kid, self._clock())) if self._tokens is not None and kid else None
+
+
+def _proved(mac: str, strings: Sequence[str], holder: Holder | None, url: str) -> Holder:
+    """`holder`, when its key made `mac` of one of `strings`. All are tried, for one that is unknown too."""
+    key = holder.key if holder else _NOBODY
+    method = SignatureMethod(key.algorithm)
+    good = [same(mac, mac_of(method, key.key, string)) for string in strings]
+    if holder is None:
+        raise InvalidToken("unknown_key_id", _NOT_GOOD)
+    if True not in good:
+        logger.debug("bad MAC: for %s the string is %r", url, strings[0])
+        raise InvalidToken("bad_mac", _NOT_GOOD)
+    return holder
+
+
+def _grant_of(key: MACKey) -> Grant:
+    method = SignatureMethod(key.algorithm)
+    scopes = frozenset(key.scopes)
+    return Grant("MAC", "MAC", "", key.subject, key.client_id, scopes, key.expires_at, signature_method=method)

@@ -1,0 +1,214 @@
+"""OAuth 1.0a: requests signed with HMAC or RSA by a client, for itself or with a token (RFC 5849 section 3).
+
+Parameters are read from the `Authorization` header, a form body or the query. Two-legged requests come without a token.
+What is signed is the URL, the query, a form and the parameters; another body only where `oauth_body_hash` says what it
+is (draft-eaton-oauth-bodyhash). Nothing here issues credentials.
+"""
+
+import logging
+import time
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Sequence
+from hashlib import sha1, sha256, sha512
+from secrets import token_urlsafe
+from urllib.parse import unquote
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+from ..credentials import Credentials, OAuth1Client, OAuth1Token
+from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge
+from ..flow import Flow, ReadBody
+from ..headers import challenge, is_form, quotable
+from ..model import Grant, Request
+from ..oauth1_request import ProtocolParameters, holds_signature, parameters_of, take_parameters, with_form
+from ..oauth1_signature import base_string, hmac_signature, normalized, plaintext_signature, rsa_signed, same
+from ..replay import replay_key
+from ..signature_methods import SignatureMethod
+from . import Site
+
+WINDOW = 300.0  # seconds that a timestamp may be off, either way
+MAX_FORM_BYTES = 262_144  # sorting and encoding a form takes a hundred times as long as hashing it
+MAX_BODY_BYTES = 1_048_576  # of a body with a hash: it is kept in memory until it is checked
+_SIGNED = frozenset(SignatureMethod) - {SignatureMethod.PLAINTEXT}
+_RSA = frozenset({SignatureMethod.RSA_SHA1, SignatureMethod.RSA_SHA256})
+_UNPROVED = "The signature does not prove the client and the token."  # nobody is told which of them there are
+_HERE = b""  # the credentials of a request that has them in its query or form
+# Whom an unknown client is checked against: a secret that nobody has, and a key that nobody made.
+_NOBODYS_SECRET = token_urlsafe()
+_NOBODYS_MODULUS = 1 << 2047 | int.from_bytes(b"".join(sha512(b"nobody %d" % part).digest() for part in range(4))) | 1
+_NOBODYS_KEY = RSAPublicNumbers(65_537, _NOBODYS_MODULUS).public_key()
+_NOBODY = OAuth1Client(client_id="nobody", secret=_NOBODYS_SECRET, rsa_key=_NOBODYS_KEY)
+
+logger = logging.getLogger("oauth_rs")
+
+
+class OAuth1:
+    """Checks requests that the clients of `credentials` signed.
+
+    `methods` are names or aliases of signature methods: all but PLAINTEXT when left out; PLAINTEXT is good over TLS
+    only. `window` is in seconds, either way. With `demand_body_hash` every body that is not a form must be covered by
+    an `oauth_body_hash`; one that is sent is checked always. `max_form`, for forms, and `max_body`, for bodies with a
+    hash, are in bytes. `realm` goes into the challenge.
+    Does not check the `realm` of a request: it is not signed.
+    """
+
+    name = "OAuth1"
+    authorization_names: Collection[bytes] = frozenset({b"oauth"})
+    looks_elsewhere = True
+    binds_requests = True
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        methods: Iterable[str] = _SIGNED,
+        window: float = WINDOW,
+        demand_body_hash: bool = False,
+        max_form: int = MAX_FORM_BYTES,
+        max_body: int = MAX_BODY_BYTES,
+        realm: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if isinstance(methods, str):
+            raise TypeError("methods is a list, as ['HMAC-SHA256']")
+        if not window > 0:
+            raise ValueError("window is a number of seconds above 0")
+        if not hasattr(credentials, "oauth1"):
+            raise TypeError("credentials are an object such as StaticCredentials(clients=[...], tokens=[...])")
+        self._credentials = credentials
+        self._methods = {method.value: method for method in map(SignatureMethod, methods)}
+        if not self._methods:
+            raise ValueError("methods lists at least one signature method")
+        self._window = window
+        self._demand_body_hash = demand_body_hash
+        self._max_form = max_form
+        self._max_body = max_body
+        self._challenge = challenge("OAuth", (("realm", quotable(realm)),))
+        self._clock = clock
+
+    def elsewhere(self, request: Request, /) -> Sequence[bytes] | Flow[Sequence[bytes]]:
+        """One set of credentials where query or form holds a signature; a form beside `Authorization` is not read."""
+        if holds_signature(request.query):
+            return (_HERE,)
+        if not request.header(b"authorization") and is_form(request):
+            return self._in_form()
+        return ()
+
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Flow[Grant]:
+        """The grant of the client, or of the token, that signed the request.
+
+        Raises InvalidRequest (those of oauth1_request.py, `plaintext_without_tls`), RequestTooLarge (`body_too_large`),
+        InvalidToken (`stale_timestamp`, `bad_signature`, `unknown_client`, `unknown_token`, `method_not_allowed`,
+        `no_body_hash`, `bad_body_hash`, `expired`, `replayed`) and Unavailable.
+        """
+        form = None
+        try:
+            sent = parameters_of(credentials, request)
+            if is_form(request):
+                form = yield from _body(self._max_form)
+                sent = with_form(sent, form)
+            parameters, signed = take_parameters(normalized(sent), self._methods)
+            url = site.url.of(request)
+            now = self._clock()
+            self._check_before_asking(parameters, url, now)
+            found = self._credentials.oauth1(parameters.client_id, parameters.token)
+            client, token = found if isinstance(found, tuple) else (yield from found)
+            token = token if parameters.token else None
+            base = base_string(request.method, url, signed)
+            grant = _granted(parameters, base, client, token)
+            if 0 < grant.expires_at <= now:
+                raise InvalidToken("expired", "The token has expired.")
+            if parameters.body_hash or (self._demand_body_hash and form is None):
+                _check_body_hash(parameters.body_hash, (yield from _body(self._max_body)) if form is None else form)
+            if parameters.timestamp:
+                # Again: a body can be dripped until the store has forgotten that the request came before.
+                now = self._clock()
+                self._check_before_asking(parameters, url, now)
+                first = self._first_use(parameters, site, now)
+                if not (first if isinstance(first, bool) else (yield from first)):
+                    raise InvalidToken("replayed", "The request was received before.")
+        except OAuthError as error:
+            error.scheme = self.name
+            error.credential = sha256(credentials or request.query + (form or b"")).hexdigest()[:12]
+            raise
+        return grant
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - RFC 5849 has none
+        """`OAuth` with the realm; RFC 5849 section 3.5.1 knows no other parameter."""
+        return self._challenge
+
+    def private(self, request: Request, /) -> bool:
+        """True when the signature is in the query, or may be in a form: caches know `Authorization` alone."""
+        return holds_signature(request.query) or (not request.header(b"authorization") and is_form(request))
+
+    def warm(self) -> Flow[None]:
+        """Fetches nothing."""
+        yield from ()
+
+    def _in_form(self) -> Flow[Sequence[bytes]]:
+        return (_HERE,) if holds_signature((yield from _body(self._max_form))) else ()
+
+    def _check_before_asking(self, parameters: ProtocolParameters, url: str, now: float) -> None:
+        """What needs no secret and no look-up."""
+        if parameters.method is SignatureMethod.PLAINTEXT and not url.startswith("https:"):
+            raise InvalidRequest("plaintext_without_tls", "A PLAINTEXT signature is a secret: it needs TLS.")
+        if parameters.timestamp and not -self._window <= parameters.timestamp - now <= self._window:
+            raise InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
+
+    def _first_use(self, parameters: ProtocolParameters, site: Site, now: float) -> bool | Flow[bool]:
+        client_id, token, _, _, timestamp, nonce, _ = parameters
+        key = replay_key(f"OAuth1 {client_id}", token.encode(), b"%d" % timestamp, nonce.encode())
+        return site.replay.first_use(key, timestamp, timestamp + self._window, now)
+
+
+def _body(limit: int) -> Flow[bytes]:
+    body = yield from ReadBody(limit)
+    if body is None:
+        raise RequestTooLarge("body_too_large", "The body is longer than this server reads to check a signature.")
+    return body
+
+
+def _granted(
+    parameters: ProtocolParameters, base: bytes, client: OAuth1Client | None, token: OAuth1Token | None
+) -> Grant:
+    """The grant, when the signature is right. Who is unknown is checked as whoever is known, and refused after."""
+    client_id, token_id, method, signature, _, _, _ = parameters
+    signer = client or _NOBODY
+    secret, token_secret = signer.secret or _NOBODYS_SECRET, token.secret if token else ""
+    if method in _RSA:
+        key = signer.rsa_key
+        good = rsa_signed(method, base, signature, _NOBODYS_KEY if key is None or isinstance(key, str) else key)
+    elif method is SignatureMethod.PLAINTEXT:
+        good = same(signature, plaintext_signature(secret, token_secret))
+    else:
+        good = same(signature, hmac_signature(method, base, secret, token_secret))
+    # What a source found under another spelling, as databases may that do not mind case, is not what was asked for.
+    if client is None or client.client_id != client_id:
+        raise InvalidToken("unknown_client", _UNPROVED)
+    if token_id and (token is None or (token.token, token.client_id) != (token_id, client_id)):
+        raise InvalidToken("unknown_token", _UNPROVED)
+    if method not in client.methods:
+        raise InvalidToken("method_not_allowed", _UNPROVED)
+    if not good:
+        _log_mismatch(base)
+        raise InvalidToken("bad_signature", _UNPROVED)
+    subject, expires_at, of = ("", 0, client) if token is None else (token.subject, token.expires_at, token)
+    return Grant("OAuth1", "OAuth1", "", subject, client_id, frozenset(of.scopes), expires_at, b"{}", None, method)
+
+
+def _log_mismatch(base: bytes) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        verb, url, pairs = map(unquote, base.decode().split("&"))
+        seen = (verb, url, pairs.split("&"), base)  # all of it quoted: a path may hold anything
+        logger.debug("bad_signature: the server saw %r %r with %r; the base string is %r", *seen)
+
+
+def _check_body_hash(presented: str, body: bytes) -> None:
+    """Returns when `presented` is the hash of `body`: with SHA-1, as libraries do whatever the method, or SHA-256."""
+    if not presented:
+        if body:
+            raise InvalidToken("no_body_hash", "The signature must cover the body by its hash.")
+        return
+    hashes = [b64encode(hashed(body).digest()).decode() for hashed in (sha1, sha256)]
+    if presented not in hashes:
+        raise InvalidToken("bad_body_hash", "The body is not the one whose hash was signed.")

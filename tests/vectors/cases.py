@@ -1,4 +1,4 @@
-"""What every published vector is turned into, and the two questions that most of them ask of this package.
+"""What every published vector is turned into, and the questions that most of them ask of this package.
 
 A reader (wycheproof.py, texts.py) makes one `Case` of each vector; published.py runs them. Nothing here decides what a
 vector means.
@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import GeneratorType
 from typing import Any
 
-from oauth_rs import StaticKeys, symmetric_key
+from oauth_rs import ResourceServer, StaticKeys, symmetric_key
 from oauth_rs.encoding import base64url_decode
-from oauth_rs.errors import InvalidToken
+from oauth_rs.errors import InvalidToken, MissingCredentials
+from oauth_rs.flow import ReadBody, Run
 from oauth_rs.jose import jws
 from oauth_rs.jose.jwk import Key
+from oauth_rs.model import Request
 from tests.support.playing import play
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
@@ -85,6 +88,20 @@ def verified(token: object, keys: Callable[[], StaticKeys]) -> bool:
     except (InvalidToken, ValueError):
         return False
     return key.verify(signed.header.alg, signed.signing_input, signed.signature)
+
+
+def let_through(server: ResourceServer, request: Request, body: bytes = b"") -> bool:
+    """True when `server` grants `request`, False when it answers 401. Any other refusal is raised: none is expected."""
+    try:
+        verdict = server.authenticate(request)
+        if isinstance(verdict, GeneratorType):
+            run = Run(verdict)
+            while isinstance(run.effect, ReadBody):
+                run.send(body)
+            verdict = run.result
+    except (InvalidToken, MissingCredentials):
+        return False
+    return verdict is not None
 
 
 def _octets(token: object) -> bytes:

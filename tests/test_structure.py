@@ -13,15 +13,15 @@ PACKAGE = ROOT / "oauth_rs"
 # Modules and packages by floor, the ground first. Nothing imports from above itself, nor from beside itself unless
 # one is part of the other.
 FLOORS = (
-    ("errors", "scopes", "encoding"),
+    ("errors", "scopes", "encoding", "signature_methods"),
     ("model", "flow", "cache"),
-    ("headers", "urls", "policy", "jose"),
-    ("metadata", "keys"),
+    ("headers", "urls", "policy", "jose", "replay", "oauth1_signature", "mac_string"),
+    ("metadata", "keys", "credentials", "oauth1_request"),
     ("remote_keys",),
     ("providers",),
     ("schemes",),
     ("server",),
-    ("fetch", "guard"),
+    ("fetch", "guard", "stores"),
     ("wsgi", "asgi"),
     ("flask", "starlette", "devserver"),
     ("fastapi", "cli"),
@@ -93,7 +93,7 @@ def test_each_module_has_its_test_file(module: Path) -> None:
 def _has_code(module: Path) -> bool:
     return any(
         isinstance(node, ast.FunctionDef)
-        or (isinstance(node, ast.ClassDef) and "Protocol" not in map(ast.unparse, node.bases))
+        or (isinstance(node, ast.ClassDef) and not {"Protocol", "NamedTuple"} & set(map(ast.unparse, node.bases)))
         for node in ast.parse(module.read_text()).body
     )
 

@@ -88,6 +88,7 @@ def test_a_method_that_is_none_is_refused() -> None:
         pem(ec.generate_private_key(ec.SECP256R1()).public_key()),
         private_key("RS256", "oauth1"),
         pem(RSA).encode(),
+        "-----BEGIN PUBLIC KEY-----\nMBQwDAYHKoZIzj0CAQYBKgMEAAQBAg==\n-----END PUBLIC KEY-----\n",  # on no known curve
         b"",
         0,
     ],

@@ -88,7 +88,6 @@ def test_a_method_that_is_none_is_refused() -> None:
         pem(ec.generate_private_key(ec.SECP256R1()).public_key()),
         private_key("RS256", "oauth1"),
         pem(RSA).encode(),
-        "-----BEGIN PUBLIC KEY-----\nMBQwDAYHKoZIzj0CAQYBKgMEAAQBAg==\n-----END PUBLIC KEY-----\n",  # on no known curve
         b"",
         0,
     ],
@@ -97,6 +96,12 @@ def test_a_method_that_is_none_is_refused() -> None:
 def test_a_key_is_a_public_rsa_key_of_a_sound_size(key: Any) -> None:
     with pytest.raises(ValueError, match="RSA public key of 2048 to 8192 bits"):
         OAuth1Client(client_id="app", secret="s", rsa_key=key)
+
+
+def test_a_key_on_a_curve_that_nobody_knows_is_a_value_error_too() -> None:
+    odd = "-----BEGIN PUBLIC KEY-----\nMBQwDAYHKoZIzj0CAQYBKgMEAAQBAg==\n-----END PUBLIC KEY-----\n"
+    with pytest.raises(ValueError, match="not one of another kind"):
+        OAuth1Client(client_id="app", secret="s", rsa_key=odd)
 
 
 @pytest.mark.parametrize("text", ["", "secret", PRIVATE, pem(RSA)[:-40], pem(RSA).replace("PUBLIC", "PRIVATE")])

@@ -52,11 +52,11 @@ def header_parameters(credentials: bytes) -> str:
     """
     text = credentials.decode("ascii").strip(" \t")
     parameters = text.replace('", ', "&").replace('",', "&").replace('="', "=").removesuffix('"')
-    if _ARE_NAMED(parameters) and "realm" not in parameters:
-        pairs = parameters.count("&") + 1
-        # The quotes were where they belong: one after each = and one at each end. Values cannot hold either.
-        if text.count('"') == 2 * pairs and text.count('="') == pairs:
-            return parameters
+    # So many quotes can only have gone from where they belong: one after each =, one before each comma and at the end.
+    # A & that was there before has taken none with it.
+    whole = text.count('"') == 2 * parameters.count("&") + 2
+    if whole and _ARE_NAMED(parameters) and "realm" not in parameters:
+        return parameters
     return "&".join(_header_pairs(text))
 
 

@@ -121,10 +121,7 @@ class OAuth1:
             if parameters.body_hash or (self._demand_body_hash and form is None):
                 _check_body_hash(parameters.body_hash, (yield from _body(self._max_body)) if form is None else form)
             if parameters.timestamp:
-                # Again: a body can be dripped until the store has forgotten that the request came before.
-                now = self._clock()
-                self._check_before_asking(parameters, url, now)
-                first = self._first_use(parameters, site, now)
+                first = self._first_use(parameters, site)
                 if not (first if isinstance(first, bool) else (yield from first)):
                     raise InvalidToken("replayed", "The request was received before.")
         except OAuthError as error:
@@ -153,12 +150,19 @@ class OAuth1:
         if parameters.method is SignatureMethod.PLAINTEXT and not url.startswith("https:"):
             raise InvalidRequest("plaintext_without_tls", "A PLAINTEXT signature is a secret: it needs TLS.")
         if parameters.timestamp and not -self._window <= parameters.timestamp - now <= self._window:
-            raise InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
+            raise _stale()
 
-    def _first_use(self, parameters: ProtocolParameters, site: Site, now: float) -> bool | Flow[bool]:
+    def _first_use(self, parameters: ProtocolParameters, site: Site) -> bool | Flow[bool]:
         client_id, token, _, _, timestamp, nonce, _ = parameters
+        now, until = self._clock(), timestamp + self._window
+        if now > until:  # looked at again: a body can be dripped until the store has forgotten the first of two
+            raise _stale()
         key = replay_key(f"OAuth1 {client_id}", token.encode(), b"%d" % timestamp, nonce.encode())
-        return site.replay.first_use(key, timestamp, timestamp + self._window, now)
+        return site.replay.first_use(key, timestamp, until, now)
+
+
+def _stale() -> InvalidToken:
+    return InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
 
 
 def _body(limit: int) -> Flow[bytes]:
@@ -185,7 +189,7 @@ def _granted(
     # What a source found under another spelling, as databases may that do not mind case, is not what was asked for.
     if client is None or client.client_id != client_id:
         raise InvalidToken("unknown_client", _UNPROVED)
-    if token_id and (token is None or (token.token, token.client_id) != (token_id, client_id)):
+    if token_id and (token is None or token.token != token_id or token.client_id != client_id):
         raise InvalidToken("unknown_token", _UNPROVED)
     if method not in client.methods:
         raise InvalidToken("method_not_allowed", _UNPROVED)

@@ -24,7 +24,8 @@ from oauth_rs import (
     Unavailable,
 )
 from oauth_rs.asgi import ASGIRequest
-from oauth_rs.flow import Flow, ReadBody, call
+from oauth_rs.credentials import OAuth1Pair
+from oauth_rs.flow import Flow, ReadBody, Run, call
 from oauth_rs.model import Request
 from oauth_rs.schemes import oauth1
 from oauth_rs.schemes.oauth1 import MAX_BODY_BYTES, MAX_FORM_BYTES, WINDOW
@@ -402,6 +403,20 @@ def test_nobody_can_sign_for_a_client_without_a_secret() -> None:
             assert reason(scheme(methods=[*METHODS, "PLAINTEXT"]), stranger) == "unknown_client"
 
 
+def test_no_signature_is_ever_made_with_an_empty_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets: list[str] = []
+
+    def sign(*arguments: Any) -> str:
+        secrets.append(arguments[2])
+        return ""
+
+    monkeypatch.setattr(oauth1, "hmac_signature", sign)
+    for client in ("vault", "nobody"):
+        refused(scheme(), signed(consumer_key=client, token=None, secret="", token_secret=""))
+    assert len(secrets) == 2
+    assert all(len(secret) > 40 for secret in secrets)
+
+
 def test_the_public_key_of_a_client_is_no_secret() -> None:
     pem = RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     for secret in (pem, pem.strip()):
@@ -639,6 +654,14 @@ def test_nonces_belong_to_a_client_a_token_and_a_second(changes: dict[str, Any])
     assert grant_of(oauth, signed(**changes), where).client_id
 
 
+def test_clients_without_tokens_do_not_share_nonces() -> None:
+    oauth, where = scheme(), site()
+    for client in (CLIENT_ID, "scanner"):
+        sent = signed(consumer_key=client, token=None, token_secret="")
+        assert grant_of(oauth, sent, where).client_id == client
+        assert reason(oauth, sent, where) == "replayed"
+
+
 @pytest.mark.parametrize("ahead", [0, 299, 300])
 def test_a_nonce_is_remembered_as_long_as_its_timestamp_is_good(ahead: int) -> None:
     clock, where = FakeClock(NOW), site()
@@ -692,6 +715,16 @@ def test_a_full_store_is_no_refusal_of_the_client() -> None:
             answers.append(error.reason)
     assert answers[0] == "jane"
     assert answers[-1] == "replay_store_full"
+
+
+def test_a_body_that_is_dripped_does_not_outlast_its_nonce() -> None:
+    clock, sent = FakeClock(NOW), signed("POST", "/photos", JSON, body=DATA, body_hash=hashed(sha1))
+    flow = scheme(clock=clock).authenticate(sent.request, sent.credentials, site(replay=Untouchable()))
+    run = Run(flow)
+    assert run.effect == ReadBody(MAX_BODY_BYTES)
+    clock.pass_seconds(WINDOW + 1)
+    with pytest.raises(InvalidToken, match="stale_timestamp"):
+        run.send(DATA)
 
 
 class Elsewhere:
@@ -759,6 +792,28 @@ def test_functions_are_asked_for_the_client_and_the_token() -> None:
 def test_the_token_of_an_unknown_client_is_asked_for_all_the_same() -> None:
     with pytest.raises(InvalidToken, match="unknown_client"):
         found(signed(consumer_key="x"), (call(find_client, "x"), None), (call(find_token, "x", TOKEN), None))
+
+
+class Careless:
+    """A source that does not mind case, and gives a token that nobody asked for."""
+
+    def oauth1(self, _client_id: str, _token: str, /) -> OAuth1Pair:
+        return CREDENTIALS.oauth1(CLIENT_ID, TOKEN)
+
+    def mac_key(self, _kid: str, /) -> None:
+        return None
+
+
+def test_what_was_found_under_another_spelling_is_not_what_was_asked_for() -> None:
+    oauth = scheme(credentials=Careless())
+    assert reason(oauth, signed(consumer_key=CLIENT_ID.upper())) == "unknown_client"
+    assert reason(oauth, signed(token=TOKEN.upper())) == "unknown_token"
+
+
+def test_a_token_that_was_not_presented_gives_nothing() -> None:
+    oauth = scheme(credentials=Careless())
+    assert grant_of(oauth, signed(token=None, token_secret="")).subject == ""
+    assert reason(oauth, signed(token=None)) == "bad_signature"
 
 
 def test_credentials_that_cannot_be_told_are_no_refusal() -> None:

@@ -7,10 +7,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 # Written out, not imported: `--help` works without the extras.
 _ALGORITHMS = ("RS256", "ES256", "Ed25519", "EdDSA")
 _DEVSERVER_NEEDS = ("oauthlib", "starlette", "uvicorn")
+_STORE_NEEDS = (*_DEVSERVER_NEEDS, "sqlalchemy")
 _PORT_MAX = 65_535
 _FAILED, _MISUSED = 1, 2
 
@@ -51,18 +53,31 @@ def _parser() -> argparse.ArgumentParser:
         help="who the tokens are for; may be repeated, the first is the default (default: http://127.0.0.1:8000)",
     )
     devserver.add_argument("--lifetime", type=int, default=600, help="of a token, seconds (default: %(default)s)")
+    devserver.add_argument(
+        "--credentials",
+        type=Path,
+        metavar="FILE",
+        help="SQLite file for clients, OAuth 1.0a tokens and MAC keys, which resource servers read; its encryption key "
+        "is kept in FILE.key, made when missing (default: signed requests are not served)",
+    )
     return parser
 
 
 def _devserver(options: argparse.Namespace) -> int:
-    missing = [name for name in _DEVSERVER_NEEDS if find_spec(name) is None]
+    extra, needed = ("devserver,sql", _STORE_NEEDS) if options.credentials else ("devserver", _DEVSERVER_NEEDS)
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        return _complain(_MISUSED, f"{', '.join(missing)} not installed: pip install 'oauth_rs[devserver]'")
+        return _complain(_MISUSED, f"{', '.join(missing)} not installed: pip install 'oauth_rs[{extra}]'")
     # The extras are there only now; and every other command starts without them.
     from oauth_rs.devserver import Client, DevServer, serve  # noqa: PLC0415
+    from oauth_rs.devserver.ledger import open_store  # noqa: PLC0415
 
     audience, *more_audiences = options.audiences or ["http://127.0.0.1:8000"]
     clients = options.clients or [("demo", "secret", frozenset({"photos"}))]
+    try:
+        credentials = open_store(options.credentials) if options.credentials else None
+    except (OSError, ValueError) as error:
+        return _complain(_FAILED, f"cannot use {options.credentials} for credentials: {error}")
     try:
         server = DevServer(
             audience=audience,
@@ -72,6 +87,7 @@ def _devserver(options: argparse.Namespace) -> int:
             lifetime=options.lifetime,
             host=options.host,
             port=options.port,
+            credentials=credentials,
         )
     except ValueError as error:
         return _complain(_MISUSED, str(error))

@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import httpx2
 import jwt
 import pytest
+from sqlalchemy import NullPool, create_engine, select
 
 from oauth_rs.cli import main
+from oauth_rs.stores.sql import SQLCredentials
 
 
 @contextmanager
@@ -61,6 +64,29 @@ def test_the_options_reach_the_devserver() -> None:
     assert (claims["aud"], claims["scope"], claims["exp"] - claims["iat"]) == ("urn:two", "api:read", 9)
 
 
+def test_the_credentials_are_kept_for_resource_servers_to_read(tmp_path: Path) -> None:
+    file = tmp_path / "dev.sqlite"
+    posted = {"grant_type": "client_credentials", "token_type": "mac"}
+    with devserver("--credentials", str(file)) as (_process, issuer):
+        kid = httpx2.post(f"{issuer}/token", data=posted, auth=("demo", "secret"), trust_env=False).json()["kid"]
+    engine = create_engine(f"sqlite:///{file}", poolclass=NullPool)
+    store = SQLCredentials(engine, keys=[Path(f"{file}.key").read_text()])
+    with engine.connect() as connection:
+        assert connection.scalars(select(store.clients.c.client_id)).all() == ["demo"]
+        assert connection.scalars(select(store.mac_keys.c.kid)).all() == [kid]
+
+
+def test_a_file_that_cannot_hold_credentials_ends_with_status_1_and_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "odd").write_text("no database " * 50)
+    for file in (tmp_path / "odd", tmp_path / "nowhere" / "dev.sqlite"):
+        assert main(["devserver", "--port", "0", "--credentials", str(file)]) == 1
+        errors = capsys.readouterr().err
+        assert errors.startswith(f"oauth_rs: cannot use {file} for credentials: ")
+        assert errors.count("\n") == 1
+
+
 def test_listening_on_every_address_is_warned_about() -> None:
     with devserver("--host", "0.0.0.0") as (process, _issuer):  # noqa: S104 - what the warning is for
         process.terminate()
@@ -72,6 +98,19 @@ def test_missing_extras_are_named_with_the_remedy() -> None:
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert process.returncode == 2
     assert process.stderr == "oauth_rs: oauthlib not installed: pip install 'oauth_rs[devserver]'\n"
+
+
+def test_a_store_needs_one_more_extra() -> None:
+    script = "import sys; sys.modules['sqlalchemy'] = None; from oauth_rs.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "devserver", "--credentials", "dev.sqlite"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert process.stderr == "oauth_rs: sqlalchemy not installed: pip install 'oauth_rs[devserver,sql]'\n"
+
+
+def test_without_a_store_sqlalchemy_is_not_needed() -> None:
+    script = "import sys; sys.modules['sqlalchemy'] = None; import oauth_rs.devserver"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_importing_main_runs_nothing() -> None:

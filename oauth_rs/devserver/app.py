@@ -1,4 +1,5 @@
-"""The development server's HTTP face: token endpoint, key set, metadata (RFC 6749 3.2, RFC 7517 5, RFC 8414 3).
+"""The development server's HTTP face: token endpoint, key set, metadata (RFC 6749 3.2, RFC 7517 5, RFC 8414 3), and
+the endpoints of OAuth 1.0a (RFC 5849 2).
 
 `/dev/*` are conveniences that no real authorization server has: whoever reaches them mints any token and rotates the
 keys. Does not listen (`running` does), authorize users, or speak TLS.
@@ -9,12 +10,14 @@ from collections import Counter
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from oauth_rs.devserver.grants import Grants, form
+from oauth_rs.devserver.oauth1 import ThreeLegged
 from oauth_rs.devserver.tokens import Mint
 
 NOTICE = "Development only, not for production: anyone who reaches /dev/token can mint any token."
@@ -28,9 +31,14 @@ _KEEP = {(): False, (("keep", "false"),): False, (("keep", "true"),): True}
 
 
 class DevApplication:
-    """The ASGI application. `hits` counts the requests of each known path, whatever they were answered."""
+    """The ASGI application. `hits` counts the requests of each known path, whatever they were answered.
 
-    def __init__(self, mint: Mint, grants: Grants, *, hits: Counter[str]) -> None:
+    Without `three_legged` there is no `/oauth1`.
+    """
+
+    def __init__(
+        self, mint: Mint, grants: Grants, *, hits: Counter[str], three_legged: ThreeLegged | None = None
+    ) -> None:
         self._mint = mint
         self._grants = grants
         self._hits = hits
@@ -41,13 +49,14 @@ class DevApplication:
             Route("/.well-known/openid-configuration", self._metadata),
             Route("/dev/token", self._dev_token, methods=["POST"]),
             Route("/dev/rotate", self._dev_rotate, methods=["POST"]),
+            *(_oauth1_routes(three_legged) if three_legged else ()),
         ]
         self._paths = {route.path for route in routes}  # strangers' paths are not counted: they would never end
         self._app = Starlette(routes=routes)
         self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path")
+        path = scope.get("path", "")
         if path in self._paths:
             self._hits[path] += 1
         await self._app(scope, receive, send)
@@ -56,7 +65,8 @@ class DevApplication:
         body = await _body(request)
         if body is None:
             return _too_large()
-        reply = self._grants.respond(
+        reply = await run_in_threadpool(  # it may write to a database
+            self._grants.respond,
             body,
             content_type=request.headers.get("content-type", ""),
             authorization=request.headers.get("authorization"),
@@ -100,6 +110,21 @@ class DevApplication:
         except (ValueError, KeyError):
             return _invalid("Send keep=true or keep=false as a form, or nothing.")
         return JSONResponse({"kid": self._mint.keys.rotate(keep=keep).kid}, headers=_NO_STORE)
+
+
+def _oauth1_routes(three_legged: ThreeLegged) -> list[Route]:
+    async def respond(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return _too_large()
+        if len(request.headers.getlist("authorization")) > 1:
+            return _invalid("One Authorization header at a time.")
+        headers, text, status = await run_in_threadpool(
+            three_legged.respond, request.url.path, query=request.url.query, body=body, headers=dict(request.headers)
+        )
+        return Response(text, status, headers)
+
+    return [Route(path, respond, methods=[method]) for path, method in three_legged.paths.items()]
 
 
 def _wishes(body: bytes) -> dict[str, Any]:

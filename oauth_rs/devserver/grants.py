@@ -1,7 +1,8 @@
 """The token endpoint on oauthlib's OAuth 2.0 endpoints: client credentials (RFC 6749 section 4.4, RFC 8707).
 
 Does not route or serve HTTP, issue refresh tokens, or remember what it issued. A further grant is one more entry in
-`grant_types`, its parameters in `_PARAMETERS`, and the validator methods oauthlib then asks for.
+`grant_types`, its parameters in `_PARAMETERS`, and the validator methods oauthlib then asks for. With `token_type=mac`
+the token comes with a MAC key (draft-ietf-oauth-v2-http-mac-05 section 4).
 """
 
 import hmac
@@ -14,17 +15,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode
 
-from oauthlib.oauth2 import BearerToken, ClientCredentialsGrant, InvalidRequestError, TokenEndpoint
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from oauthlib.oauth2 import ClientCredentialsGrant, InvalidRequestError, TokenEndpoint
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
-from oauth_rs.devserver.tokens import Mint
+from oauth_rs.credentials import OAuth1Client
+from oauth_rs.devserver.ledger import Ledger
+from oauth_rs.devserver.token_types import TokenTypes, token_type_of
 
 # A token request has six parameters of ours; the rest is room for clients that send more (RFC 6749 section 3.2).
 FIELDS_LIMIT = 64
 
 # RFC 6749 section 3.2: other parameters are ignored. oauthlib keeps parameters and its own state in one namespace, so
 # what it has no use for does not get there.
-_PARAMETERS = {"grant_type", "scope", "client_id", "client_secret", "resource", "audience"}
+_PARAMETERS = {"grant_type", "scope", "client_id", "client_secret", "resource", "audience", "token_type"}
 _REPEATABLE = {"resource", "audience"}  # RFC 8707 section 2
 _FORM = "application/x-www-form-urlencoded"
 # RFC 6749 section 5.2: a 401 names the scheme the client may use; oauthlib would say Bearer.
@@ -36,12 +40,14 @@ _SCOPE_CHARACTERS = frozenset(chr(code) for code in range(0x21, 0x7F)) - {'"', "
 class Client:
     """A registered client with its secret and the scopes it may ask for. `ValueError` when one is unusable.
 
-    RFC 6749 sections 2.3.1 and 3.3.
+    OAuth 1.0a requests it signs with its secret, or with the private half of `rsa_key` (a public key, or one in PEM)
+    and then with nothing else. RFC 6749 sections 2.3.1 and 3.3, RFC 5849 section 3.4.
     """
 
     client_id: str
     secret: str = field(repr=False)
     scopes: AbstractSet[str] = field(default=frozenset(), kw_only=True)
+    rsa_key: RSAPublicKey | str | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.client_id or not self.secret:
@@ -49,6 +55,12 @@ class Client:
         if not all(scope and set(scope) <= _SCOPE_CHARACTERS for scope in self.scopes):
             raise ValueError("a scope is printable ASCII without spaces, quotes or backslashes")
         object.__setattr__(self, "scopes", frozenset(self.scopes))
+        self.oauth1()
+
+    def oauth1(self) -> OAuth1Client:
+        """The same client as OAuth 1.0a knows it."""
+        secret = "" if self.rsa_key else self.secret
+        return OAuth1Client(client_id=self.client_id, secret=secret, rsa_key=self.rsa_key, scopes=self.scopes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +75,16 @@ class TokenReply:
 class Grants:
     """Answers token requests of `clients` for any of `audiences`."""
 
-    def __init__(self, mint: Mint, *, clients: Iterable[Client], audiences: Collection[str]) -> None:
+    def __init__(self, ledger: Ledger, *, clients: Iterable[Client], audiences: Collection[str]) -> None:
         self.clients = {client.client_id: client for client in clients}
         self._audiences = frozenset(audiences)
         validator = _Clients(self.clients)
-        bearer = BearerToken(validator, lambda request: _issue(mint, request), expires_in=mint.lifetime)
         self._endpoint = TokenEndpoint(
             default_grant_type="client_credentials",
-            default_token_type=bearer,
+            default_token_type=TokenTypes(ledger),
             grant_types={
                 "client_credentials": ClientCredentialsGrant(
-                    validator, pre_token=[_check_repeats], post_token=[self._check_target]
+                    validator, pre_token=[_check_repeats, _check_token_type], post_token=[self._check_target]
                 )
             },
         )
@@ -165,12 +176,9 @@ def _check_repeats(request: Any) -> None:
         raise InvalidRequestError(description="A parameter is repeated.")
 
 
-def _issue(mint: Mint, request: Any) -> str:
-    return mint.token(
-        client_id=request.client.client_id,
-        scope=" ".join(request.scopes),
-        audience=request.audience or None,
-    )
+def _check_token_type(request: Any) -> None:
+    if token_type_of(request) not in {"bearer", "mac"}:
+        raise InvalidRequestError(description="The token_type is Bearer or mac.")
 
 
 def _refusal(error: str, description: str) -> TokenReply:

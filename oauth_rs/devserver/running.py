@@ -1,28 +1,29 @@
-"""Runs the development server on uvicorn, in a background thread or until a signal; HTTP only.
+"""Runs the development server, in a background thread or until a signal.
 
-Does not fork, reload or speak TLS, and keeps nothing on disk: keys live as long as the `DevServer` object.
+Signing keys live as long as the `DevServer` object. On disk is only what goes to the `credentials` it is given.
 """
 
 import json
 import signal
 import socket
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
-
+from oauth_rs.credentials import MACKey, OAuth1Token
 from oauth_rs.devserver.app import NOTICE, DevApplication
 from oauth_rs.devserver.grants import Client, Grants
 from oauth_rs.devserver.keys import KeyRing
+from oauth_rs.devserver.ledger import Ledger
+from oauth_rs.devserver.oauth1 import ThreeLegged
+from oauth_rs.devserver.serving import Address
 from oauth_rs.devserver.tokens import Mint
 
-# Seconds an unfinished request may hold up a stop: tests and demos stop the server to show an outage.
-GRACE = 1
+if TYPE_CHECKING:  # SQLAlchemy is for those who give a store
+    from oauth_rs.stores.sql import SQLCredentials
 
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -31,7 +32,8 @@ class DevServer:
     """An issuer of RFC 9068 tokens on `host` and `port`; `port=0` takes a free one and keeps it.
 
     The port is taken here, requests are answered between `start` and `stop`. `lifetime` is in seconds; the first
-    client is the one `token` speaks for. `audience` is the default, clients may also ask for `more_audiences`.
+    client is the one `token` speaks for. `audience` is the default, clients may also ask for `more_audiences`. With
+    `credentials` the clients may sign requests: they, their OAuth 1.0a tokens and their MAC keys are written there.
     `ValueError` for unusable options, `OSError` when the port cannot be taken.
     """
 
@@ -45,6 +47,7 @@ class DevServer:
         lifetime: int = 600,
         host: str = "127.0.0.1",
         port: int = 0,
+        credentials: "SQLCredentials | None" = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if lifetime < 1:
@@ -53,20 +56,24 @@ class DevServer:
             raise ValueError("two clients have the same id: give each its own")
         keys = KeyRing(algorithm)
         self.hits: Counter[str] = Counter()
-        self.host = host
-        self._serving: _Serving | None = None
-        self._listener: socket.socket | None = _listen(host, port)
-        self._port: int = self._listener.getsockname()[1]
+        self._address = Address(host, port)
         self._mint = Mint(
-            issuer=f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}",
+            issuer=self._address.url,
             audience=audience,
             client_id=clients[0].client_id if clients else "client",
             keys=keys,
             lifetime=lifetime,
             clock=clock,
         )
-        grants = Grants(self._mint, clients=clients, audiences={audience, *more_audiences})
-        self._app = DevApplication(self._mint, grants, hits=self.hits)
+        signers = [client.oauth1() for client in clients]
+        try:
+            self._ledger = Ledger(credentials, mint=self._mint, clients=signers)
+        except BaseException:
+            self.stop()
+            raise
+        grants = Grants(self._ledger, clients=clients, audiences={audience, *more_audiences})
+        three_legged = ThreeLegged(self._ledger, clients=signers) if self._ledger.writes else None
+        self._app = DevApplication(self._mint, grants, hits=self.hits, three_legged=three_legged)
 
     @classmethod
     @contextmanager
@@ -83,20 +90,17 @@ class DevServer:
     def issuer(self) -> str:
         return self._mint.issuer
 
+    @property
+    def host(self) -> str:
+        return self._address.host
+
     def start(self) -> None:
         """Requests are answered, on the same port and with the same keys as before a `stop`."""
-        if self._serving is None:
-            listener, self._listener = self._listener or _listen(self.host, self._port), None
-            self._serving = _Serving(self._app, listener)
+        self._address.start(self._app)
 
     def stop(self) -> None:
         """Connections are refused and the port is free; keys and `hits` stay for the next `start`."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        if self._serving is not None:
-            self._serving.stop()
-            self._serving = None
+        self._address.stop()
 
     def token(
         self,
@@ -111,6 +115,26 @@ class DevServer:
         """A token minted without HTTP, as `Mint.token` does; also while the server is stopped."""
         return self._mint.token(client_id=client_id, scope=scope, claims=claims, header=header, drop=drop, alg=alg)
 
+    def oauth1_token(
+        self, *, client_id: str | None = None, subject: str = "", scope: str = "", expires_at: int = 0
+    ) -> OAuth1Token:
+        """A token made and written without HTTP, as `Ledger.oauth1_token` does. ValueError without `credentials`."""
+        return self._written().oauth1_token(client_id=client_id, subject=subject, scope=scope, expires_at=expires_at)
+
+    def mac_key(
+        self,
+        *,
+        client_id: str | None = None,
+        subject: str = "",
+        scope: str = "",
+        algorithm: str = "hmac-sha-256",
+        expires_at: int | None = None,
+    ) -> MACKey:
+        """A key made and written without HTTP, as `Ledger.mac_key` does. ValueError without `credentials`."""
+        return self._written().mac_key(
+            client_id=client_id, subject=subject, scope=scope, algorithm=algorithm, expires_at=expires_at
+        )
+
     def rotate(self, *, keep: bool = False) -> str:
         """A new key signs, and its `kid` is returned; with `keep` the old ones stay published."""
         return self._mint.keys.rotate(keep=keep).kid
@@ -118,6 +142,11 @@ class DevServer:
     def jwks(self) -> dict[str, Any]:
         """The key set as `/jwks` publishes it."""
         return self._mint.keys.jwks()
+
+    def _written(self) -> Ledger:
+        if not self._ledger.writes:
+            raise ValueError("nobody would know it: give DevServer credentials=SQLCredentials(...)")
+        return self._ledger
 
 
 def serve(server: DevServer) -> None:
@@ -144,35 +173,3 @@ def serve(server: DevServer) -> None:
         signal.set_wakeup_fd(-1)
         caught.close()
         wake.close()
-
-
-class _Serving:
-    """uvicorn in a thread of its own, on a socket that listens already: nobody has to wait for it to be ready."""
-
-    def __init__(self, app: DevApplication, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=GRACE,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([listener],), name="oauth_rs devserver", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    # asyncio sets it only where it sees IPPROTO_TCP, which `create_server` leaves out: 40 ms per reply without.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener

@@ -1,14 +1,21 @@
-"""One development server for the tests that do not change it, and what reads its tokens: PyJWT."""
+"""One development server for the tests that do not change it, and what reads its tokens (PyJWT) and its store."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
+from cryptography.fernet import Fernet
 from jwt.algorithms import OKPAlgorithm
+from sqlalchemy import NullPool, create_engine
 
+from oauth_rs import HTTPSettings
 from oauth_rs.devserver import Client, DevServer
+from oauth_rs.fetch.blocking import BlockingHTTP
+from oauth_rs.flow import Flow, Run, T
+from oauth_rs.stores.sql import SQLCredentials
 
 Read = Callable[[str, dict[str, Any]], dict[str, Any]]
 
@@ -50,3 +57,19 @@ def read() -> Read:
         return {"header": whole["header"], "claims": claims}
 
     return read
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLCredentials:
+    return made_store(tmp_path)
+
+
+def made_store(folder: Path) -> SQLCredentials:
+    """A new store without tables, in a file of its own."""
+    engine = create_engine(f"sqlite:///{folder}/credentials.sqlite", poolclass=NullPool)
+    return SQLCredentials(engine, keys=[Fernet.generate_key()])
+
+
+def found(flow: Flow[T]) -> T:
+    """What a resource server finds in the store."""
+    return BlockingHTTP(HTTPSettings()).drive(Run(flow))

@@ -8,6 +8,7 @@ import pytest
 
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.devserver.app import BODY_LIMIT
+from oauth_rs.stores.sql import SQLCredentials
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -149,6 +150,31 @@ def test_an_unclear_rotation_is_refused_and_keeps_the_keys(http: httpx2.Client, 
     before = server.jwks()
     assert http.post("/dev/rotate", content=body, headers=FORM).status_code == 400
     assert server.jwks() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"", [], 400),
+        (b"", [("Authorization", "OAuth a=b")] * 2, 400),
+        (b"a" * (BODY_LIMIT + 1), [], 413),
+    ],
+    ids=["nothing", "two headers", "a long body"],
+)
+def test_the_endpoints_of_oauth1_are_there_with_a_store(
+    store: SQLCredentials, body: bytes, headers: list[tuple[str, str]], status: int
+) -> None:
+    with DevServer.running(audience="urn:api", algorithm="ES256", credentials=store) as server:
+        for path in ("/oauth1/initiate", "/oauth1/token"):
+            assert httpx2.get(server.issuer + path, trust_env=False).status_code == 405
+            reply = httpx2.post(server.issuer + path, content=body, headers=headers, trust_env=False)
+            assert reply.status_code == status
+        assert server.hits == {"/oauth1/initiate": 2, "/oauth1/token": 2}
+
+
+@pytest.mark.parametrize("path", ["/oauth1/initiate", "/oauth1/authorize", "/oauth1/token"])
+def test_the_endpoints_of_oauth1_are_not_there_without_one(http: httpx2.Client, path: str) -> None:
+    assert http.post(path).status_code == 404
 
 
 def test_a_websocket_is_not_served(http: httpx2.Client) -> None:

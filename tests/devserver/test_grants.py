@@ -1,21 +1,26 @@
 import base64
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.devserver.grants import FIELDS_LIMIT, Grants, form
 from oauth_rs.devserver.keys import KeyRing
+from oauth_rs.devserver.ledger import Ledger
 from oauth_rs.devserver.tokens import Mint
 from tests.devserver.conftest import Read
+from tests.support.issuing import private_key
 
 GRANT = {"grant_type": "client_credentials"}
 POSTED = {**GRANT, "client_id": "demo", "client_secret": "secret"}
 BASIC = ("demo", "secret")
+PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - what is refused
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -163,14 +168,33 @@ def test_a_client_scope_keeps_to_the_charset(scope: str) -> None:
         Client("demo", "secret", scopes={"photos", scope})
 
 
+@pytest.mark.parametrize("rsa_key", ["", "PEM", PRIVATE.public_key()], ids=["empty", "no PEM", "too short"])
+def test_a_client_key_is_an_rsa_key_of_good_length(rsa_key: Any) -> None:
+    with pytest.raises(ValueError, match=r"2048|PEM"):
+        Client("demo", "secret", rsa_key=rsa_key)
+
+
+def test_a_client_signs_with_its_secret_or_with_its_key() -> None:
+    one = Client("demo", "secret", scopes={"photos"}).oauth1()
+    other = Client("demo", "secret", rsa_key=private_key("RS256", "client").public_key()).oauth1()
+    assert (one.secret, one.methods, one.scopes) == ("secret", {"HMAC-SHA1", "HMAC-SHA256"}, {"photos"})
+    assert (other.secret, other.methods) == ("", {"RSA-SHA1", "RSA-SHA256"})
+
+
+def test_grants_know_what_they_offer() -> None:
+    assert (GRANTS.grant_types, GRANTS.scopes) == (["client_credentials"], ["photos"])
+
+
 def test_form_keeps_order_and_repeats_and_leaves_blanks_out() -> None:
     assert form(b"b=1&a=%20&b=2&c=&d") == [("b", "1"), ("a", " "), ("b", "2")]
 
 
 MINT = Mint(issuer="http://127.0.0.1:9000", audience="urn:api", client_id="demo", keys=KeyRing("Ed25519"))
-GRANTS = Grants(MINT, clients=[Client("demo", "secret", scopes={"photos"})], audiences=["urn:api"])
-NAMES = st.sampled_from(["grant_type", "client_id", "client_secret", "scope", "resource", "audience", "client", "x"])
-VALUES = st.sampled_from(["client_credentials", "demo", "secret", "photos", "urn:api", ""]) | st.text()
+GRANTS = Grants(Ledger(None, mint=MINT), clients=[Client("demo", "secret", scopes={"photos"})], audiences=["urn:api"])
+NAMES = st.sampled_from(
+    ["grant_type", "client_id", "client_secret", "scope", "resource", "audience", "token_type", "client", "x"]
+)
+VALUES = st.sampled_from(["client_credentials", "demo", "secret", "photos", "urn:api", "mac", ""]) | st.text()
 HEADERS = st.binary().map(lambda data: "Basic " + base64.b64encode(data).decode())
 
 

@@ -1,13 +1,13 @@
 import socket
 import threading
-import time
 
 import httpx2
 import jwt
 import pytest
 
 from oauth_rs.devserver import Client, DevServer
-from tests.devserver.conftest import Read
+from oauth_rs.stores.sql import SQLCredentials
+from tests.devserver.conftest import Read, found
 
 API = "https://api.example.com"
 
@@ -36,14 +36,6 @@ def test_a_restarted_server_has_its_port_keys_and_counters() -> None:
         assert server.hits["/jwks"] == 2
 
 
-def test_starting_and_stopping_twice_changes_nothing() -> None:
-    with DevServer.running(audience=API, algorithm="ES256") as server:
-        server.start()
-        assert get(f"{server.issuer}/jwks").status_code == 200
-        server.stop()
-        server.stop()
-
-
 def test_a_server_that_was_never_started_gives_its_port_back() -> None:
     server = DevServer(audience=API, algorithm="ES256")
     server.stop()
@@ -56,18 +48,6 @@ def test_a_failing_block_stops_the_server_too() -> None:
         raise KeyError
     with pytest.raises(httpx2.ConnectError):
         get(f"{server.issuer}/jwks")
-
-
-def test_a_stalled_request_and_an_idle_connection_do_not_keep_the_server_from_stopping() -> None:
-    with DevServer.running(audience=API, algorithm="ES256") as server, httpx2.Client(trust_env=False) as idle:
-        idle.get(f"{server.issuer}/jwks")
-        port = int(server.issuer.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as stalled:
-            stalled.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-            get(f"{server.issuer}/jwks")
-            started = time.monotonic()
-            server.stop()
-        assert time.monotonic() - started < 5
 
 
 def test_a_taken_port_is_an_os_error() -> None:
@@ -122,3 +102,28 @@ def test_an_ipv6_issuer_is_written_in_brackets() -> None:
     with DevServer.running(audience=API, algorithm="ES256", host="::1") as server:
         assert server.issuer.startswith("http://[::1]:")
         assert get(f"{server.issuer}/jwks").status_code == 200
+
+
+def test_without_credentials_nothing_is_written_that_nobody_would_know(server: DevServer) -> None:
+    for make in (server.oauth1_token, server.mac_key):
+        with pytest.raises(ValueError, match="credentials="):
+            make()
+
+
+def test_a_client_that_cannot_be_stored_is_refused_and_the_port_given_back(store: SQLCredentials) -> None:
+    client = Client("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "secret")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="printable ASCII"):
+            DevServer(audience=API, algorithm="ES256", clients=[client], credentials=store, port=port)
+
+
+def test_clients_and_what_is_made_without_http_are_in_the_store(store: SQLCredentials) -> None:
+    clients = [Client("demo", "secret", scopes={"photos"})]
+    with DevServer.running(audience=API, algorithm="ES256", clients=clients, credentials=store) as server:
+        server.stop()
+        token = server.oauth1_token(subject="ada", scope="photos")
+        key = server.mac_key(subject="ada", algorithm="hmac-sha-1")
+    assert found(store.oauth1("demo", token.token)) == (clients[0].oauth1(), token)
+    assert found(store.mac_key(key.kid)) == key

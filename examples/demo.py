@@ -8,22 +8,30 @@ import logging
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx2
 import uvicorn
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
+from sqlalchemy import URL, NullPool, create_engine
 from starlette.applications import Starlette
 from werkzeug.serving import make_server
 
 import examples.flask_app.app
 import examples.starlette_app.app
-from examples.demo_cases import App, Case, World, all_cases
-from oauth_rs import IssuerMetadata, RemoteKeys
-from oauth_rs.devserver import DevServer
+from examples.demo_cases import all_cases
+from examples.demo_world import SCOPES, App, Case, World
+from oauth_rs import DirectURL, IssuerMetadata, RemoteKeys
+from oauth_rs.devserver import Client, DevServer
+from oauth_rs.stores.sql import SQLCredentials
+from oauth_rs.stores.sqlite import SQLiteReplay
 
 API = "https://api.example.com"
 ORIGIN = "https://app.example.com"
@@ -47,7 +55,7 @@ def tried(cases: Iterable[Case]) -> int:
     for case in cases:
         answer = case.send()
         results.append(case.expected.met_by(answer))
-        told = answer.headers.get("www-authenticate", "")
+        told = answer.challenge(case.expected.scheme) or answer.headers.get("www-authenticate", "")
         if "retry-after" in answer.headers:
             told = f"Retry-After: {answer.headers['retry-after']}"
         print(
@@ -67,54 +75,83 @@ def built_world() -> Iterator[World]:
     """An issuer that answers, and what is needed to start applications that trust it; all gone after the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        issuer = stack.enter_context(DevServer.running(audience=API))
+        # What the issuer writes and the applications read, and the memory of used nonces that they share.
+        database = create_engine(URL.create("sqlite", database=str(folder / "credentials.sqlite")), poolclass=NullPool)
+        credentials = SQLCredentials(database, keys=[Fernet.generate_key()])
+        replay = SQLiteReplay(folder / "replay.sqlite")
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        scopes = frozenset(SCOPES.split())
+        clients = [
+            Client("demo", "secret", scopes=scopes),
+            Client("press", "secret", scopes=scopes, rsa_key=key.public_key()),
+        ]
+        issuer = stack.enter_context(DevServer.running(audience=API, clients=clients, credentials=credentials))
         http = stack.enter_context(httpx2.Client(trust_env=False))
 
-        def start() -> tuple[App, App]:
+        def options(host: str) -> dict[str, Any]:
             # A cool-down of 0 asks the issuer about every unknown key at once. In production it is 30 s, so that
             # strangers cannot make an application ask without end.
-            goals = examples.flask_app.app.create_app(
-                issuer.issuer, API, folder / "goals.sqlite", keys=RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0)
-            )
-            photos = examples.starlette_app.app.create_app(
-                issuer.issuer, API, keys=RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0), origins=[ORIGIN]
-            )
+            keys = RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0)
+            return {"keys": keys, "credentials": credentials, "replay": replay, "url": DirectURL(hosts=[host])}
+
+        def goals(host: str) -> Flask:
+            return examples.flask_app.app.create_app(issuer.issuer, API, folder / "goals.sqlite", **options(host))
+
+        def photos(host: str) -> Starlette:
+            return examples.starlette_app.app.create_app(issuer.issuer, API, origins=[ORIGIN], **options(host))
+
+        def start() -> tuple[App, App]:
+            flask, starlette = stack.enter_context(on_werkzeug(goals)), stack.enter_context(on_uvicorn(photos))
             return (
-                App(name="flask", url=stack.enter_context(on_werkzeug(goals)), path="/goals", scope="goals"),
-                App(name="starlette", url=stack.enter_context(on_uvicorn(photos)), path="/photos", scope="photos"),
+                App(name="flask", url=flask, path="/goals", scope="goals", form="/goals", posted=201),
+                App(
+                    name="starlette", url=starlette, path="/photos", scope="photos", form="/photos/1/prints", posted=202
+                ),
             )
 
-        yield World(issuer=issuer, http=http, start=start)
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        yield World(issuer=issuer, http=http, start=start, rsa_key=private)
 
 
 @contextmanager
-def on_werkzeug(app: Flask) -> Iterator[str]:
-    """The URL at which `app` answers inside the block."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def on_werkzeug(make: Callable[[str], Flask]) -> Iterator[str]:
+    """The URL at which the application that `make` makes for a host and port answers inside the block."""
+    with listening() as (listener, host):
+        server = make_server("127.0.0.1", 0, make(host), threaded=True, fd=listener.fileno())
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://{host}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
 
 @contextmanager
-def on_uvicorn(app: Starlette) -> Iterator[str]:
-    """The URL at which `app` answers inside the block."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    # asyncio sets it only where it sees IPPROTO_TCP, which `create_server` leaves out: 40 ms per reply without.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
+def on_uvicorn(make: Callable[[str], Starlette]) -> Iterator[str]:
+    """The URL at which the application that `make` makes for a host and port answers inside the block."""
+    with listening() as (listener, host):
+        config = uvicorn.Config(make(host), log_config=None, access_log=False, timeout_graceful_shutdown=GRACE)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://{host}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def listening() -> Iterator[tuple[socket.socket, str]]:
+    """A socket on a free port, with its host and port: requests are signed for them, so they must be known before the
+    application is made.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # asyncio sets it only where it sees IPPROTO_TCP, which `create_server` leaves out: 40 ms per reply without.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield listener, f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """What the demo tries: requests good and bad, in order, and what each must be answered.
 
-Later cases depend on earlier ones: between them keys are rotated and the issuer is stopped. Does not start the
-applications; demo.py does.
+Here are those with bearer tokens, demo_oauth1_cases.py and demo_mac_cases.py have the signed ones. Later cases depend
+on earlier ones: between them keys are rotated and the issuer is stopped. Does not start the applications; demo.py does.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,77 +13,27 @@ import httpx2
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from oauth_rs.devserver import DevServer
+from examples.demo_mac_cases import mac_cases
+from examples.demo_oauth1_cases import oauth1_cases
+from examples.demo_world import (
+    BAD_TOKEN,
+    CANNOT_SAY,
+    HOUR,
+    MALFORMED,
+    NOBODY,
+    OK,
+    SCOPES,
+    Answer,
+    App,
+    Case,
+    Expected,
+    World,
+    bearer,
+    lacks,
+    request,
+)
 
-SCOPES = "goals goals.write photos photos.print"
-HOUR = 3600  # seconds
 TRIES = 5  # of a client that is told to come back
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class App:
-    """An application that listens at `url`; reading `path` takes `scope`."""
-
-    name: str
-    url: str
-    path: str
-    scope: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """The issuer, a client, and a function that starts both applications anew."""
-
-    issuer: DevServer
-    http: httpx2.Client
-    start: Callable[[], tuple[App, App]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    status: int
-    headers: httpx2.Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A status, and the code and scope of the challenge that comes with it. A 503 comes with Retry-After instead."""
-
-    status: int
-    error: str = ""
-    scope: str = ""
-
-    def met_by(self, answer: Answer) -> bool:
-        challenge = answer.headers.get("www-authenticate", "")
-        code = f'error="{self.error}"' if self.error else ""
-        return (
-            answer.status == self.status
-            and bool(challenge) == bool(self.error or self.status == 401)  # noqa: PLR2004 - RFC 9110 section 15.5.2
-            and ("error=" in challenge) == bool(self.error)
-            and code in challenge
-            and f'scope="{self.scope}"' * bool(self.scope) in challenge
-            and ("retry-after" in answer.headers) == (self.status == 503)  # noqa: PLR2004
-        )
-
-
-OK = Expected(200)
-NOBODY = Expected(401)
-MALFORMED = Expected(400, "invalid_request")
-BAD_TOKEN = Expected(401, "invalid_token")
-CANNOT_SAY = Expected(503)
-
-
-def lacks(scope: str) -> Expected:
-    return Expected(403, "insufficient_scope", scope)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    app: App
-    name: str
-    sent: str
-    send: Callable[[], Answer]
-    expected: Expected
 
 
 def all_cases(world: World) -> Iterator[Case]:
@@ -93,6 +42,8 @@ def all_cases(world: World) -> Iterator[Case]:
     for app in apps:
         yield from token_cases(world, app)
         yield from request_cases(world, app)
+        yield from oauth1_cases(world, app)
+        yield from mac_cases(world, app)
     yield from goal_cases(world, flask)
     yield from photo_cases(world, starlette)
     yield from rotation_cases(world, apps)
@@ -217,17 +168,8 @@ def for_both(
         yield Case(app=app, name=name, sent=sent, send=partial(read, world, app, token), expected=expected)
 
 
-def bearer(token: str) -> tuple[str, str]:
-    return "Authorization", f"Bearer {token}"
-
-
 def read(world: World, app: App, token: str) -> Answer:
     return request(world, app, "GET", app.path, headers=[bearer(token)])
-
-
-def request(world: World, app: App, method: str, path: str, **options: Any) -> Answer:
-    response = world.http.request(method, app.url + path, **options)
-    return Answer(status=response.status_code, headers=response.headers)
 
 
 def shake_hands(app: App, headers: list[tuple[str, str]]) -> Answer:

@@ -16,8 +16,22 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 from sqlalchemy.schema import CreateTable
 from werkzeug.exceptions import HTTPException
 
-from oauth_rs import Bearer, JWTProvider, RemoteKeys, ResourceServer
+from oauth_rs import (
+    MAC,
+    Bearer,
+    Credentials,
+    DirectURL,
+    ExternalURL,
+    JWTProvider,
+    OAuth1,
+    RemoteKeys,
+    ReplayStore,
+    ResourceServer,
+    Scheme,
+)
 from oauth_rs.flask import current_grant, protect, requires
+from oauth_rs.stores.sql import SQLCredentials
+from oauth_rs.stores.sqlite import SQLiteReplay
 
 LOCK_TIMEOUT = 30  # seconds that a write waits for those before it: SQLite lets one write at a time
 BODY_LIMIT = 4096  # bytes: a goal is one short JSON object
@@ -33,7 +47,9 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """A caller. Two issuers may use the same subject for different people: only the pair names one."""
+    """A caller: a person, or a client that acts for nobody. Two issuers may use the same subject for different people:
+    only the pair names one.
+    """
 
     __tablename__ = "users"
     __table_args__ = (UniqueConstraint("issuer", "subject"),)
@@ -53,24 +69,53 @@ class Goal(Base):
         return {"number": self.number, "title": self.title, "done": self.done}
 
 
-def create_app(issuer: str, audience: str, database: str | Path, *, keys: RemoteKeys | None = None) -> Flask:
+def create_app(
+    issuer: str,
+    audience: str,
+    database: str | Path,
+    *,
+    keys: RemoteKeys | None = None,
+    credentials: Credentials | None = None,
+    replay: ReplayStore | None = None,
+    url: ExternalURL | None = None,
+) -> Flask:
     """The application, for tokens of `issuer` made out to `audience`, on the SQLite file `database`.
 
-    `keys` replaces the key set that the issuer's metadata names, or how long it is believed.
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. With `credentials` of
+    the same issuer requests to `url` may be signed instead, each good once: `replay` knows which were used.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     # No pool: a file opens in no time, and a worker process that is forked later inherits no connection.
-    url = URL.create("sqlite", database=str(database))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": LOCK_TIMEOUT})
+    engine = create_engine(
+        URL.create("sqlite", database=str(database)), poolclass=NullPool, connect_args={"timeout": LOCK_TIMEOUT}
+    )
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:  # `create_all` looks first: two workers that start at once collide
             connection.execute(CreateTable(table, if_not_exists=True))
     app.extensions["sessions"] = sessionmaker(engine, expire_on_commit=False)
     app.register_error_handler(HTTPException, as_json)
     app.register_blueprint(goals)
-    protect(app, ResourceServer(Bearer(JWTProvider(issuer, audience=audience, keys=keys), realm="goals")))
+    provider = JWTProvider(issuer, audience=audience, keys=keys)
+    schemes: list[Scheme] = [Bearer(provider, realm="goals")]
+    if credentials is not None:
+        schemes += [OAuth1(credentials, realm="goals"), MAC(credentials, tokens=provider, realm="goals")]
+    app.config["ISSUER"] = issuer
+    protect(app, ResourceServer(*schemes, url=url, replay=replay))
     return app
+
+
+def signing(file: str | Path, *hosts: str) -> dict[str, Any]:
+    """Options of `create_app`: requests to `hosts` may be signed with what the development server keeps in `file`.
+
+    Used nonces go to a file beside it, which all worker processes share.
+    """
+    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+    return {
+        "credentials": SQLCredentials(engine, keys=[Path(f"{file}.key").read_bytes()]),
+        "replay": SQLiteReplay(f"{file}.replay"),
+        "url": DirectURL(hosts=hosts),
+    }
 
 
 @goals.get("")
@@ -128,7 +173,10 @@ def own(goal: Goal | None) -> Goal:
 @contextmanager
 def caller() -> Iterator[tuple[Session, int]]:
     """A transaction, and the number of the caller's row in it, made when this is their first request."""
-    names = {"issuer": current_grant.issuer, "subject": current_grant.subject}
+    names = {
+        "issuer": current_grant.issuer or current_app.config["ISSUER"],  # who signs is somebody that it knows
+        "subject": current_grant.subject or current_grant.client_id,
+    }
     query = select(User.number).filter_by(**names)
     with current_app.extensions["sessions"].begin() as session:
         number = session.scalar(query)
@@ -168,8 +216,13 @@ def main() -> None:
     parser.add_argument("--audience", default="http://127.0.0.1:8000", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=5000, help="0 picks a free one (default: %(default)s)")
     parser.add_argument("--database", type=Path, default="goals.sqlite", help="default: %(default)s")
+    parser.add_argument(
+        "--credentials", type=Path, help="the development server's: requests to this (known) --port may be signed too"
+    )
     options = parser.parse_args()
-    create_app(options.issuer, options.audience, options.database).run(port=options.port)
+    hosts = f"127.0.0.1:{options.port}", f"localhost:{options.port}"
+    signed = signing(options.credentials, *hosts) if options.credentials else {}
+    create_app(options.issuer, options.audience, options.database, **signed).run(port=options.port)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@ the private ones too. Run it with `python examples/starlette_app/app.py`; README
 """
 
 import argparse
+import math
 import time
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import anyio
 import uvicorn
+from sqlalchemy import URL, NullPool, create_engine
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,9 +23,24 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from oauth_rs import Bearer, Grant, JWTProvider, RemoteKeys, ResourceServer
+from oauth_rs import (
+    MAC,
+    Bearer,
+    Credentials,
+    DirectURL,
+    ExternalURL,
+    Grant,
+    JWTProvider,
+    OAuth1,
+    RemoteKeys,
+    ReplayStore,
+    ResourceServer,
+    Scheme,
+)
 from oauth_rs.asgi import OAuthMiddleware
 from oauth_rs.starlette import requires
+from oauth_rs.stores.sql import SQLCredentials
+from oauth_rs.stores.sqlite import SQLiteReplay
 
 EXPIRED = 1008  # RFC 6455 section 7.4.1: the connection no longer meets our policy
 
@@ -41,14 +59,25 @@ PHOTOS = {
 
 
 def create_app(
-    issuer: str, audience: str, *, keys: RemoteKeys | None = None, origins: Collection[str] = ()
+    issuer: str,
+    audience: str,
+    *,
+    keys: RemoteKeys | None = None,
+    origins: Collection[str] = (),
+    credentials: Credentials | None = None,
+    replay: ReplayStore | None = None,
+    url: ExternalURL | None = None,
 ) -> Starlette:
     """The application, for tokens of `issuer` made out to `audience`, and for the scripts of `origins`.
 
-    `keys` replaces the key set that the issuer's metadata names, or how long it is believed.
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. With `credentials`
+    requests to `url` may be signed instead, each good once: `replay` knows which were used.
     """
     provider = JWTProvider(issuer, audience=audience, keys=keys)
-    server = ResourceServer(Bearer(provider, realm="photos"), public=["/health"])
+    schemes: list[Scheme] = [Bearer(provider, realm="photos")]
+    if credentials is not None:
+        schemes += [OAuth1(credentials, realm="photos"), MAC(credentials, tokens=provider, realm="photos")]
+    server = ResourceServer(*schemes, public=["/health"], url=url, replay=replay)
     return Starlette(
         routes=[
             Route("/health", health),
@@ -64,6 +93,19 @@ def create_app(
         ],
         exception_handlers={HTTPException: as_json},
     )
+
+
+def signing(file: str | Path, *hosts: str) -> dict[str, Any]:
+    """Options of `create_app`: requests to `hosts` may be signed with what the development server keeps in `file`.
+
+    Used nonces go to a file beside it, which all worker processes share.
+    """
+    engine = create_engine(URL.create("sqlite", database=str(file)), poolclass=NullPool)
+    return {
+        "credentials": SQLCredentials(engine, keys=[Path(f"{file}.key").read_bytes()]),
+        "replay": SQLiteReplay(f"{file}.replay"),
+        "url": DirectURL(hosts=hosts),
+    }
 
 
 async def health(_request: Request) -> Response:
@@ -85,15 +127,16 @@ async def read_photo(request: Request) -> Response:
 async def print_photo(request: Request) -> Response:
     grant: Grant = request.state.grant
     photo = photo_for(grant, request.path_params["number"])
-    return JSONResponse({"printed": photo.title, "for": grant.subject}, 202)
+    return JSONResponse({"printed": photo.title, "for": grant.subject or grant.client_id}, 202)
 
 
 @requires("photos")
 async def live(websocket: WebSocket) -> None:
     """Answers each number with its photo until the grant expires: a socket may outlive the token that opened it."""
     grant: Grant = websocket.state.grant
+    left = grant.expires_at - time.time() if grant.expires_at else math.inf
     await websocket.accept()
-    with anyio.move_on_after(grant.expires_at - time.time()):
+    with anyio.move_on_after(left):
         while (message := await websocket.receive())["type"] == "websocket.receive":
             try:
                 photo = photo_for(grant, message.get("text") or "")
@@ -127,8 +170,13 @@ def main() -> None:
     parser.add_argument("--issuer", default="http://127.0.0.1:9000", help="default: %(default)s")
     parser.add_argument("--audience", default="http://127.0.0.1:8000", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=8000, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument(
+        "--credentials", type=Path, help="the development server's: requests to this (known) --port may be signed too"
+    )
     options = parser.parse_args()
-    uvicorn.run(create_app(options.issuer, options.audience), port=options.port)
+    hosts = f"127.0.0.1:{options.port}", f"localhost:{options.port}"
+    signed = signing(options.credentials, *hosts) if options.credentials else {}
+    uvicorn.run(create_app(options.issuer, options.audience, **signed), port=options.port)
 
 
 if __name__ == "__main__":

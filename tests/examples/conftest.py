@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from oauth_rs.devserver import DevServer
+from oauth_rs.devserver import Client, DevServer
+from oauth_rs.devserver.ledger import open_store
 
 API = "https://api.example.com"
+SCOPES = frozenset({"goals", "goals.write", "photos", "photos.print"})
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds for a process to start or to end, on a loaded machine
 
@@ -21,8 +23,16 @@ _LISTENING = re.compile(r"(?:Running on|running on|Listening at:) (http://127\.0
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[DevServer]:
-    with DevServer.running(audience=API, algorithm="ES256") as running:
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the issuer writes and the examples read."""
+    return tmp_path_factory.mktemp("credentials") / "dev.sqlite"
+
+
+@pytest.fixture(scope="session")
+def server(credentials: Path) -> Iterator[DevServer]:
+    clients = [Client("demo", "secret", scopes=SCOPES)]
+    store = open_store(credentials)
+    with DevServer.running(audience=API, algorithm="ES256", clients=clients, credentials=store) as running:
         yield running
 
 

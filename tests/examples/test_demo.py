@@ -11,27 +11,20 @@ import httpx2
 import pytest
 
 from examples.demo import built_world, shortened, tried
-from examples.demo_cases import (
-    BAD_TOKEN,
-    CANNOT_SAY,
-    NOBODY,
-    OK,
-    TRIES,
-    Answer,
-    App,
-    Case,
-    Expected,
-    all_cases,
-    lacks,
-    patiently,
-)
+from examples.demo_cases import TRIES, all_cases, patiently
+from examples.demo_oauth1_cases import LACKS_SCOPE, UNPROVED
+from examples.demo_world import BAD_TOKEN, CANNOT_SAY, NOBODY, OK, Answer, App, Case, Expected, lacks
 from tests.examples.conftest import PATIENCE, ROOT
 
-APP = App(name="flask", url="http://127.0.0.1:1", path="/goals", scope="goals")
+APP = App(name="flask", url="http://127.0.0.1:1", path="/goals", scope="goals", form="/goals", posted=201)
+BAD_MAC = Expected(401, "MAC", "The MAC is not good.")
 
 
-def answered(status: int, **headers: str) -> Answer:
-    return Answer(status=status, headers=httpx2.Headers({name.replace("_", "-"): headers[name] for name in headers}))
+def answered(status: int, *challenges: str, retry_after: str = "") -> Answer:
+    headers = [("WWW-Authenticate", challenge) for challenge in challenges]
+    return Answer(
+        status=status, headers=httpx2.Headers([*headers, *[("Retry-After", retry_after)] * bool(retry_after)])
+    )
 
 
 def test_every_case_is_as_expected_against_both_applications() -> None:
@@ -48,7 +41,8 @@ def test_every_case_is_as_expected_against_both_applications() -> None:
     assert (done.returncode, done.stderr, last) == (0, "", f"{len(lines)} of {len(lines)} as expected")
     apps = Counter(line.split()[1] for line in lines)
     assert set(apps) == {"flask", "starlette"}
-    assert min(apps.values()) >= 24
+    assert min(apps.values()) >= 110
+    assert all(scheme in done.stdout for scheme in ("three-legged", "replayed", "two-legged", "draft -05"))
 
 
 def test_a_wrong_expectation_fails_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,19 +62,28 @@ def test_a_demo_that_tried_nothing_has_failed(capsys: pytest.CaptureFixture[str]
     ("expected", "answer"),
     [
         (OK, answered(204)),
-        (OK, answered(200, www_authenticate="Bearer")),
+        (OK, answered(200, "Bearer")),
         (OK, answered(200, retry_after="1")),
         (NOBODY, answered(401)),
-        (NOBODY, answered(403, www_authenticate="Bearer")),
-        (NOBODY, answered(401, www_authenticate='Bearer error="invalid_token"')),
-        (BAD_TOKEN, answered(401, www_authenticate="Bearer")),
-        (BAD_TOKEN, answered(401, www_authenticate='Bearer error="invalid_request"')),
+        (NOBODY, answered(403, "Bearer")),
+        (NOBODY, answered(401, 'Bearer error="invalid_token"')),
+        (NOBODY, answered(401, "OAuth", "MAC")),
+        (NOBODY, answered(401, "Bearer", "Bearer")),
+        (BAD_TOKEN, answered(401, "Bearer")),
+        (BAD_TOKEN, answered(401, 'Bearer error="invalid_request"')),
+        (BAD_TOKEN, answered(401, "Bearer", 'MAC error="invalid_token"')),
         (lacks("goals"), answered(403)),
-        (lacks("goals"), answered(403, www_authenticate='Bearer error="insufficient_scope"')),
-        (lacks("goals"), answered(403, www_authenticate='Bearer scope="photos", error="insufficient_scope"')),
+        (lacks("goals"), answered(403, 'Bearer error="insufficient_scope"')),
+        (lacks("goals"), answered(403, 'Bearer scope="photos", error="insufficient_scope"')),
+        (UNPROVED, answered(401, 'Bearer realm="goals"')),
+        (UNPROVED, answered(401, 'OAuth realm="goals", error="invalid_token"')),
+        (UNPROVED, answered(400, 'OAuth realm="goals"')),
+        (LACKS_SCOPE, answered(403)),
+        (BAD_MAC, answered(401, 'MAC realm="goals"')),
+        (BAD_MAC, answered(401, 'MAC error="The request was received before."')),
         (CANNOT_SAY, answered(503)),
-        (CANNOT_SAY, answered(503, retry_after="1", www_authenticate="Bearer")),
-        (Expected(404), answered(404, www_authenticate="Bearer")),
+        (CANNOT_SAY, answered(503, "Bearer", retry_after="1")),
+        (Expected(404), answered(404, "Bearer")),
     ],
 )
 def test_an_answer_that_is_not_quite_right_is_wrong(expected: Expected, answer: Answer) -> None:
@@ -91,13 +94,22 @@ def test_an_answer_that_is_not_quite_right_is_wrong(expected: Expected, answer: 
     ("expected", "answer"),
     [
         (OK, answered(200)),
-        (NOBODY, answered(401, www_authenticate='Bearer realm="goals"')),
-        (lacks("goals"), answered(403, www_authenticate='Bearer scope="goals", error="insufficient_scope"')),
+        (NOBODY, answered(401, 'Bearer realm="goals"')),
+        (NOBODY, answered(401, 'Bearer realm="goals"', 'OAuth realm="goals"', 'MAC realm="goals"')),
+        (lacks("goals"), answered(403, 'Bearer scope="goals", error="insufficient_scope"')),
+        (UNPROVED, answered(401, 'Bearer realm="goals"', 'OAuth realm="goals"')),
+        (BAD_MAC, answered(401, 'OAuth realm="goals"', 'MAC realm="goals", error="The MAC is not good."')),
         (CANNOT_SAY, answered(503, retry_after="1")),
     ],
 )
 def test_an_answer_with_all_that_belongs_to_it_is_right(expected: Expected, answer: Answer) -> None:
     assert expected.met_by(answer)
+
+
+def test_a_line_shows_the_challenge_that_was_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = answered(401, 'Bearer realm="goals"', 'OAuth realm="goals"')
+    tried([Case(app=APP, name="stale", sent="an hour old", send=lambda: answer, expected=UNPROVED)])
+    assert capsys.readouterr().out.splitlines()[0].endswith('got 401  OAuth realm="goals"')
 
 
 def test_a_line_shows_what_was_sent_expected_and_answered(capsys: pytest.CaptureFixture[str]) -> None:

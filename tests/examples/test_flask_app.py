@@ -30,7 +30,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(server: DevServer, database: Path) -> Iterator[str]:
-    with on_werkzeug(create_app(server.issuer, API, database)) as url:
+    with on_werkzeug(lambda _host: create_app(server.issuer, API, database)) as url:
         yield url
 
 
@@ -98,7 +98,7 @@ def test_one_subject_of_two_issuers_is_two_users(server: DevServer, call: Call, 
     where = call("POST", json=SWIM).headers["location"]
     with (
         DevServer.running(audience=API, algorithm="ES256") as other,
-        on_werkzeug(create_app(other.issuer, API, database)) as url,
+        on_werkzeug(lambda _host: create_app(other.issuer, API, database)) as url,
         caller(other, url) as call_there,
     ):
         assert call_there("GET", where).status_code == 404

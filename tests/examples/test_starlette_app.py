@@ -23,7 +23,7 @@ ORIGIN = "https://app.example.com"
 
 @pytest.fixture(scope="module")
 def url(server: DevServer) -> Iterator[str]:
-    with on_uvicorn(create_app(server.issuer, API, origins=[ORIGIN])) as url:
+    with on_uvicorn(lambda _host: create_app(server.issuer, API, origins=[ORIGIN])) as url:
         yield url
 
 
@@ -67,7 +67,7 @@ def test_a_photo_is_listed_read_and_printed(call: Call) -> None:
     assert call("GET", "/photos").json() == {"1": "Harbour at dawn", "2": "Market day"}
     assert call("GET", "/photos/1").json() == {"title": "Harbour at dawn", "private": False}
     printed = call("POST", "/photos/1/prints", scope="photos.print")
-    assert (printed.status_code, printed.json()) == (202, {"printed": "Harbour at dawn", "for": "client"})
+    assert (printed.status_code, printed.json()) == (202, {"printed": "Harbour at dawn", "for": "demo"})
 
 
 def test_private_photos_are_for_grants_that_name_them(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: the ratios of one run on this machine, each with its aim. Takes some three minutes."""
+"""`python -m benchmarks`: the ratios of one run on this machine, each with its aim. Takes some four minutes."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
-from . import asgi_overhead, memory, refuse, server_rate, verify, wsgi_overhead
+from . import asgi_overhead, memory, oauth1, refuse, replay_store, server_rate, verify, wsgi_overhead
 from .rows import Row, table
 
 TOPICS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -17,6 +17,8 @@ TOPICS: dict[str, Callable[[], Iterable[Row]]] = {
     "refuse": refuse.rows,
     "asgi": asgi_overhead.rows,
     "wsgi": wsgi_overhead.rows,
+    "oauth1": oauth1.rows,
+    "replay": replay_store.rows,
     "server": server_rate.rows,
     "memory": memory.rows,
 }

@@ -111,6 +111,32 @@ Effect: TypeAlias = Fetch | ReadBody | Aside | Call
 Flow: TypeAlias = Generator[Effect, Any, T]
 
 
+def at_once(flow: Flow[T]) -> T | Flow[T]:
+    """The result of `flow` where it asks for nothing, else the flow that goes on from what it has asked for."""
+    try:
+        effect = next(flow)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    return _go_on(flow, effect)
+
+
+def _go_on(flow: Flow[T], effect: Effect) -> Flow[T]:
+    try:
+        while True:
+            try:
+                answer = yield effect
+            except Unavailable as error:
+                effect = flow.throw(error)
+            else:
+                effect = flow.send(answer)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        flow.close()
+
+
 class Run(Generic[T]):
     """A flow under way: `effect` is what it waits for; None once `result` is set. The first step is taken at once."""
 
@@ -134,6 +160,8 @@ class Run(Generic[T]):
             self.effect = self._flow.throw(error)
         except StopIteration as stop:
             self.effect, self.result = None, stop.value
+        finally:
+            del error  # on its way out it has this frame in its traceback: a circle, and all that it holds
 
     def close(self) -> None:
         """Ends a flow that nobody will answer: its caller has gone."""

@@ -16,7 +16,7 @@ from .signature_methods import SignatureMethod
 MAX_HEADER_BYTES = 16_384  # real ones have 400
 MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 MAX_TIMESTAMP_DIGITS = 12  # the end of the year 9999 has 12
-_SIGNATURE = b"oauth_signature="
+_SIGNATURE, _AND_SIGNATURE = b"oauth_signature=", b"&oauth_signature="
 _PROTOCOL = re.compile(r"(?:^|&)oauth_").search  # section 3.5: all that begins so stands in one place
 # Sorted, the protocol parameters stand together in this order; nearly always these are all, and all of version 1.0.
 _FIELDS = ("body_hash", "consumer_key", "nonce", "signature", "signature_method", "timestamp", "token")
@@ -45,7 +45,7 @@ class ProtocolParameters(NamedTuple):
 
 def holds_signature(encoded: bytes) -> bool:
     """True when a query or form carries the protocol parameters."""
-    return encoded.startswith(_SIGNATURE) or b"&" + _SIGNATURE in encoded
+    return _AND_SIGNATURE in encoded or encoded.startswith(_SIGNATURE)
 
 
 def parameters_of(credentials: bytes, request: Request) -> str:

@@ -26,13 +26,19 @@ from .signature_methods import SignatureMethod
 MAX_PARAMETERS = 1_000  # of a query or a form; applications that take forms allow about as many
 # Section 3.6: unreserved characters as they are, every other byte as % and two upper-case digits. Possessive, so that
 # what does not match is given up at once.
-_PIECE = r"(?:[A-Za-z0-9._~-]++|%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]))"
-_TEXT, _NAME = f"{_PIECE}*+", f"{_PIECE}++"
+_PLAIN = "[A-Za-z0-9._~-]"
+_ESCAPES = f"(?:%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[B-DF]){_PLAIN}*+)*+"
+_TEXT, _NAME = f"{_PLAIN}*+{_ESCAPES}", f"(?=[^=]){_PLAIN}*+{_ESCAPES}"
 _ARE_PAIRS = re.compile(f"{_TEXT}={_TEXT}(?:&{_TEXT}={_TEXT})*+").fullmatch
 _ARE_NAMED = re.compile(f"{_NAME}={_TEXT}(?:&{_NAME}={_TEXT})*+").fullmatch  # in a header no name is empty
 _IS_ESCAPED = re.compile(_TEXT).fullmatch
 _HEADER_ITEM = re.compile(r'[ \t]*([^ \t=,"]+)[ \t]*=[ \t]*"([^"]*)"[ \t]*(?:,|$)')
-_HMAC = {SignatureMethod.HMAC_SHA1: "sha1", SignatureMethod.HMAC_SHA256: "sha256"}
+_HMAC: dict[SignatureMethod, Callable[[bytes], Any]] = {
+    SignatureMethod.HMAC_SHA1: sha1,
+    SignatureMethod.HMAC_SHA256: sha256,
+}
+_BLOCK_BYTES = 64  # of SHA-1 and SHA-256 alike
+_INNER_PAD, _OUTER_PAD = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
 _PKCS1 = PKCS1v15()
 _RSA: dict[SignatureMethod, tuple[Callable[[bytes], Any], Prehashed]] = {
     SignatureMethod.RSA_SHA1: (sha1, Prehashed(SHA1())),  # noqa: S303 - what old clients have; may be switched off
@@ -51,7 +57,7 @@ def header_parameters(credentials: bytes) -> str:
     Raises ValueError for anything else than names with quoted values.
     """
     text = credentials.decode("ascii").strip(" \t")
-    parameters = text.replace('", ', "&").replace('",', "&").replace('="', "=").removesuffix('"')
+    parameters = text.replace('", ', "&").replace('="', "=").removesuffix('"')
     # So many quotes can only have gone from where they belong: one after each =, one before each comma and at the end.
     # A & that was there before has taken none with it.
     whole = text.count('"') == 2 * parameters.count("&") + 2
@@ -78,7 +84,7 @@ def encoded_parameters(encoded: bytes) -> str:
     """
     if encoded.count(b"&") >= MAX_PARAMETERS:
         raise ValueError("too many parameters")
-    text = encoded.decode("latin-1")
+    text = encoded.decode("latin-1").replace("+", "%20")
     if _ARE_PAIRS(text):
         return text
     if 3 * encoded.count(b"%") > len(encoded):  # stray ones are the slowest thing to read that there is
@@ -89,7 +95,7 @@ def encoded_parameters(encoded: bytes) -> str:
 def _encoded_pairs(text: str) -> Iterator[str]:
     for pair in text.split("&"):
         if pair:
-            name, _, value = pair.replace("+", " ").partition("=")
+            name, _, value = pair.partition("=")
             yield f"{_escaped(name)}={_escaped(value)}"
 
 
@@ -123,15 +129,21 @@ def base_string(method: str, url: str, normalized: str) -> bytes:
 
 def hmac_signature(method: SignatureMethod, base: bytes, client_secret: str, token_secret: str) -> str:
     """The base64 text of the HMAC of `base` (section 3.4.2), escaped as it is sent."""
-    keyed = _keyed(method, client_secret, token_secret).copy()
-    keyed.update(base)
-    text = b2a_base64(keyed.digest(), newline=False).decode()
+    inner, outer = _keyed(method, client_secret, token_secret)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(base)
+    outer.update(inner.digest())
+    text = b2a_base64(outer.digest(), newline=False).decode()
     return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
 
 
-@lru_cache(maxsize=1024)  # setting up an HMAC takes as long as the rest of it
-def _keyed(method: SignatureMethod, client_secret: str, token_secret: str) -> hmac.HMAC:
-    return hmac.new(f"{escape(client_secret)}&{escape(token_secret)}".encode(), digestmod=_HMAC[method])
+@lru_cache(maxsize=1024)  # setting up an HMAC takes as long as the rest of it, and copying that of the library as well
+def _keyed(method: SignatureMethod, client_secret: str, token_secret: str) -> tuple[Any, Any]:
+    """The inner and the outer hash of RFC 2104 section 2, as far as the key goes."""
+    hashed = _HMAC[method]
+    key = f"{escape(client_secret)}&{escape(token_secret)}".encode()
+    block = (hashed(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return hashed(block.translate(_INNER_PAD)), hashed(block.translate(_OUTER_PAD))
 
 
 def plaintext_signature(client_secret: str, token_secret: str) -> str:

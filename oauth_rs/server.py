@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .errors import InsufficientScope, InvalidRequest, MissingCredentials, OAuthError, Unavailable
-from .flow import Flow
+from .flow import Flow, at_once
 from .headers import split_scheme
 from .model import Grant, Request, insufficient
 from .policy import PublicPaths, is_preflight
@@ -86,23 +86,27 @@ class ResourceServer:
         Raises MissingCredentials (`no_credentials`, `unsupported_scheme`), InvalidRequest (`several_credentials`) and
         what the scheme and the URL policy raise.
         """
-        if self._url is not None:
-            self._url.of(request)
         if request.method == "OPTIONS" and is_preflight(request):
+            self._check_host(request)
             return None
         if self._public is not None and self._public.cover(request.path):
+            self._check_host(request)
             return None
-        if self._elsewhere:
-            return self._search(request)
+        for scheme in self._elsewhere:
+            if scheme.elsewhere(request):  # nearly never; then all are asked
+                return at_once(self._search(request))
         values = request.header(b"authorization")
-        if len(values) != 1:
-            self._refuse_unless_optional(len(values))
-            return None
-        return self._by_authorization(request, values[0])
+        if len(values) == 1:
+            return self._by_authorization(request, values[0])
+        self._refuse_unless_optional(request, len(values))
+        return None
 
     def private(self, request: Request) -> bool:
-        """True when a successful answer must carry `Cache-Control: private`; never when not `marks_private`."""
-        return any(scheme.private(request) for scheme in self._elsewhere)
+        """True when a successful answer must carry `Cache-Control: private`; never when not `marks_private`.
+
+        Caches know of `Authorization` themselves (RFC 9111 section 3.5), and nothing else comes beside it.
+        """
+        return not request.header(b"authorization") and any(scheme.private(request) for scheme in self._elsewhere)
 
     def warm(self) -> Flow[None]:
         """Fetches ahead what the first request would have to wait for.
@@ -133,43 +137,31 @@ class ResourceServer:
         body = json.dumps({name: value for name, value in members.items() if value}).encode()
         return Refusal(error.status, (*headers, ("Content-Length", str(len(body)))), body)
 
-    def _search(self, request: Request) -> Grant | Flow[Grant | None] | None:
+    def _search(self, request: Request) -> Flow[Grant | None]:
         found: list[tuple[Scheme, bytes]] = []
-        waiting: list[tuple[Scheme, Flow[Sequence[bytes]]]] = []
         for scheme in self._elsewhere:
-            credentials = scheme.elsewhere(request)
-            if isinstance(credentials, Sequence):
-                found += [(scheme, one) for one in credentials]
-            else:
-                waiting.append((scheme, credentials))
-        return self._search_on(request, found, waiting) if waiting else self._choose(request, found)
-
-    def _search_on(
-        self, request: Request, found: list[tuple[Scheme, bytes]], waiting: list[tuple[Scheme, Flow[Sequence[bytes]]]]
-    ) -> Flow[Grant | None]:
-        for scheme, search in waiting:
-            found += [(scheme, one) for one in (yield from search)]
-        verdict = self._choose(request, found)
-        return verdict if verdict is None or isinstance(verdict, Grant) else (yield from verdict)
-
-    def _choose(self, request: Request, found: list[tuple[Scheme, bytes]]) -> Grant | Flow[Grant] | None:
+            search = scheme.elsewhere(request)
+            found += [(scheme, one) for one in (search if isinstance(search, Sequence) else (yield from search))]
         values = request.header(b"authorization")
         if len(values) + len(found) != 1:
-            self._refuse_unless_optional(len(values) + len(found))
+            self._refuse_unless_optional(request, len(values) + len(found))
             return None
-        if values:
-            return self._by_authorization(request, values[0])
-        scheme, credentials = found[0]
-        verdict = scheme.authenticate(request, credentials, self._site)
-        return verdict if isinstance(verdict, Grant) else self._wait(verdict)
+        verdict = self._by_authorization(request, values[0]) if values else self._ask(*found[0], request)
+        return verdict if isinstance(verdict, Grant) else (yield from verdict)
 
     def _by_authorization(self, request: Request, authorization: bytes) -> Grant | Flow[Grant]:
         name, credentials = split_scheme(authorization)
         scheme = self._by_name.get(name)
         if scheme is None:
+            self._check_host(request)
             raise MissingCredentials(
                 "unsupported_scheme", "The authentication scheme is not one that is accepted here."
             )
+        return self._ask(scheme, credentials, request)
+
+    def _ask(self, scheme: Scheme, credentials: bytes, request: Request) -> Grant | Flow[Grant]:
+        if not scheme.binds_requests:  # else the scheme asks for the URL, and that is dear
+            self._check_host(request)
         verdict = scheme.authenticate(request, credentials, self._site)
         return verdict if isinstance(verdict, Grant) else self._wait(verdict)
 
@@ -179,11 +171,16 @@ class ResourceServer:
             raise TypeError("the authenticate of a scheme gives a grant or raises")
         return grant
 
-    def _refuse_unless_optional(self, sets: int) -> None:
+    def _refuse_unless_optional(self, request: Request, sets: int) -> None:
+        self._check_host(request)
         if sets:
             raise InvalidRequest("several_credentials", "The request carries more than one set of credentials.")
         if not self._optional:
             raise _no_credentials()
+
+    def _check_host(self, request: Request) -> None:
+        if self._url is not None:
+            self._url.of(request)
 
     def _challenges(self, error: OAuthError) -> list[str]:
         scope = error.scope if isinstance(error, InsufficientScope | MissingCredentials) else ""

@@ -79,8 +79,8 @@ class DirectURL:
         return bool(self._hosts)
 
     def of(self, request: Request, /) -> str:
-        host = _single(request.header(b"host"))
-        return _origin(request.url_scheme, host, self._hosts) + _path(request)
+        values = request.header(b"host")
+        return _origin(request.url_scheme, values[0] if len(values) == 1 else b"", self._hosts) + _path(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +107,10 @@ class ForwardedURL:
         return bool(self._hosts)
 
     def of(self, request: Request, /) -> str:
-        scheme, host = request.url_scheme, _single(request.header(b"host"))
+        scheme, values = request.url_scheme, request.header(b"host")
+        host = values[0] if len(values) == 1 else b""
         if self._trusts(request.peer):
-            scheme = _last(request.header(b"x-forwarded-proto")) or scheme
+            scheme = _last(request.header(b"x-forwarded-proto")).decode("latin-1") or scheme
             host = _last(request.header(b"x-forwarded-host")) or host
         return _origin(scheme, host, self._hosts) + _path(request)
 
@@ -141,8 +142,8 @@ def _lower(hosts: Iterable[str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=256)  # callers come by few names; whoever invents more only makes it forget
-def _origin(scheme: str, host: str, allowed: frozenset[str]) -> str:
-    host = host.lower()
+def _origin(scheme: str, sent: bytes, allowed: frozenset[str]) -> str:
+    host = sent.decode("latin-1").lower()
     if scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host):
         raise InvalidRequest("bad_host", "The Host of the request is not well formed.")
     host = host.removesuffix(_DEFAULT_PORT[scheme])
@@ -158,10 +159,5 @@ def _path(request: Request) -> str:
     return path or "/"
 
 
-def _single(values: Iterable[bytes]) -> str:
-    found = list(values)
-    return found[0].decode("latin-1") if len(found) == 1 else ""
-
-
-def _last(values: Iterable[bytes]) -> str:
-    return b",".join(values).rpartition(b",")[2].strip().decode("latin-1")
+def _last(values: Iterable[bytes]) -> bytes:
+    return b",".join(values).rpartition(b",")[2].strip()

@@ -6,7 +6,6 @@ while keys must be fetched. Knows no framework.
 
 import sys
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 GRANT: Final = "oauth_rs.grant"
+MAX_KEYS = 64  # names of headers that are remembered with their key
 
 
 class WSGIRequest:
@@ -47,26 +47,28 @@ class WSGIRequest:
     @property
     def raw_path(self) -> bytes:
         for name in ("RAW_URI", "REQUEST_URI"):  # gunicorn and others; uWSGI, Werkzeug, mod_wsgi
-            target = str(self._environ.get(name, ""))
-            if target.startswith("/"):
+            target: str = self._environ.get(name, "")
+            if target[:1] == "/":
                 return target.partition("?")[0].encode("latin-1", "replace")
         path = str(self._environ.get("SCRIPT_NAME", "")) + str(self._environ.get("PATH_INFO", ""))
         return quote(path.encode("latin-1", "replace"), safe=PATH_SAFE).encode()
 
     @property
     def query(self) -> bytes:
-        return str(self._environ.get("QUERY_STRING", "")).encode("latin-1", "replace")
+        query: str = self._environ.get("QUERY_STRING", "")
+        return query.encode("latin-1", "replace")
 
     @property
     def url_scheme(self) -> str:
-        return str(self._environ.get("wsgi.url_scheme", "http"))
+        scheme: str = self._environ.get("wsgi.url_scheme", "http")
+        return scheme
 
     @property
     def peer(self) -> str:
         return str(self._environ.get("REMOTE_ADDR", ""))
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
-        value = self._environ.get(_environ_key(name))
+        value = self._environ.get(_KEYS[name])
         # Servers hand over ISO-8859-1; a character beyond it becomes "?", which no credential contains.
         return () if value is None else (value.encode("latin-1", "replace"),)
 
@@ -125,10 +127,18 @@ class _Start:
         return self.send(status, private_cache_control(headers) if self.private else headers, *exc_info)
 
 
-@lru_cache(maxsize=64)
-def _environ_key(name: bytes) -> str:
-    key = name.decode("ascii").upper().replace("-", "_")
-    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+class _EnvironKeys(dict[bytes, str]):
+    """Where an environ keeps each header; filled as headers are asked for."""
+
+    def __missing__(self, name: bytes) -> str:
+        key = name.decode("ascii").upper().replace("-", "_")
+        key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+        if len(self) < MAX_KEYS:  # clients of MAC name headers too
+            self[name] = key
+        return key
+
+
+_KEYS = _EnvironKeys()
 
 
 def _read_body(environ: "WSGIEnvironment", limit: int) -> bytes | None:

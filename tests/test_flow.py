@@ -1,12 +1,12 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import FrozenInstanceError
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from oauth_rs.errors import InvalidToken, Unavailable
-from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, call, is_async
+from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, at_once, call, is_async
 
 URL = "https://id.example.com/keys"
 REPLY = Reply(200, b"{}")
@@ -250,3 +250,45 @@ def test_a_flow_may_go_on_where_a_function_could_not_tell() -> None:
     run = Run(asking())
     run.throw(FAILURE)
     assert run.result == "no_answer"
+
+
+def test_a_flow_that_asks_for_nothing_is_its_result_at_once() -> None:
+    assert at_once(finished()) == "done"
+
+
+@pytest.mark.parametrize("flow", [two_steps, forgiving, persistent])
+def test_a_flow_that_was_begun_goes_on_as_if_nobody_had_looked(flow: Any) -> None:
+    def answered(run: Run[Any]) -> tuple[list[Effect], Any]:
+        asked = []
+        while run.effect is not None:
+            asked.append(run.effect)
+            if isinstance(run.effect, Fetch) and flow is not two_steps:
+                run.throw(FAILURE)
+            else:
+                run.send(REPLY if isinstance(run.effect, Fetch) else b"body")
+        return asked, run.result
+
+    assert answered(Run(at_once(flow()))) == answered(Run(flow()))
+
+
+def test_a_flow_that_was_begun_raises_what_it_raises() -> None:
+    def refuses() -> Flow[None]:
+        yield from ReadBody(1)
+        raise InvalidToken("bad", "It is bad.")
+
+    run = Run(cast("Flow[None]", at_once(refuses())))
+    with pytest.raises(InvalidToken):
+        run.send(b"")
+
+
+def test_a_flow_that_was_begun_is_closed_with_its_caller() -> None:
+    closed = []
+
+    def waits() -> Flow[None]:
+        try:
+            yield from ReadBody(1)
+        finally:
+            closed.append(True)
+
+    Run(cast("Flow[None]", at_once(waits()))).close()
+    assert closed

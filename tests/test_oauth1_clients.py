@@ -43,12 +43,12 @@ from oauth_rs import (
     flask,
     starlette,
 )
-from oauth_rs.flow import Flow, Run
+from oauth_rs.flow import Flow
 from oauth_rs.schemes import Site
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from tests.support.calling import Answer, call_asgi, call_wsgi
 from tests.support.issuing import Issuer
-from tests.support.playing import PlainRequest
+from tests.support.playing import PlainRequest, started
 from tests.support.signing import (
     CLIENT_ID,
     CREDENTIALS,
@@ -573,7 +573,7 @@ requests_sent = st.builds(
 @given(requests_sent, junk)
 def test_no_bytes_raise_anything_but_a_refusal(request: PlainRequest, body: bytes) -> None:
     try:
-        run = Run(cast("Flow[Grant]", ANY_HOST.authenticate(request)))
+        run = started(cast("Grant | Flow[Grant]", ANY_HOST.authenticate(request)))
         while run.effect is not None:
             run.send(body)
     except OAuthError as error:

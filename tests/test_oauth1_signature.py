@@ -1,3 +1,4 @@
+import hmac
 from base64 import b64encode
 from urllib.parse import quote, unquote
 
@@ -391,4 +392,12 @@ def test_a_header_is_read_alike_the_short_and_the_long_way(header: str) -> None:
 @settings(deadline=None, max_examples=500)
 @given(st.lists(_query_bits, max_size=10).map(b"".join).filter(lambda query: 3 * query.count(b"%") <= len(query)))
 def test_a_query_is_read_alike_the_short_and_the_long_way(query: bytes) -> None:
-    assert encoded_parameters(query) == "&".join(_encoded_pairs(query.decode("latin-1")))
+    assert encoded_parameters(query) == "&".join(_encoded_pairs(query.decode("latin-1").replace("+", "%20")))
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 61, 62, 63, 64, 65, 200])
+@pytest.mark.parametrize("method", [SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256])
+def test_secrets_of_any_length_sign_as_rfc_2104_has_it(method: SignatureMethod, length: int) -> None:
+    key, name = f"{'a' * length}&bc".encode(), {"HMAC-SHA1": "sha1", "HMAC-SHA256": "sha256"}[method]
+    expected = b64encode(hmac.digest(key, b"GET&...", name)).decode()
+    assert unquote(hmac_signature(method, b"GET&...", "a" * length, "bc")) == expected

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from ..credentials import Credentials, MACKey
 from ..errors import InvalidToken, OAuthError, RequestTooLarge, Unavailable
-from ..flow import Flow, ReadBody
+from ..flow import Flow, ReadBody, at_once
 from ..headers import challenge, quotable
 from ..mac_string import attributes, mac_of, malformed, same, target_of
 from ..model import Grant, Request
@@ -84,7 +84,7 @@ class MAC:
         """Nothing: the drafts know the `Authorization` header alone."""
         return ()
 
-    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Flow[Grant]:
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:
         """The grant of the key that signed the request.
 
         Raises InvalidToken (401: `malformed_mac`, `repeated_attribute`, `missing_attribute`, `unknown_attribute`,
@@ -92,12 +92,7 @@ class MAC:
         `algorithm_not_allowed`, `expired`, `no_issue_time`, `no_body_hash`, `bad_body_hash`, `replayed`, and those of
         mac_tokens.py), InvalidRequest (400: `bad_target`), RequestTooLarge (413: `body_too_large`) and Unavailable.
         """
-        try:
-            return (yield from self._check(request, attributes(credentials), site))
-        except OAuthError as error:
-            error.scheme = self.name
-            error.credential = sha256(credentials).hexdigest()[:12]
-            raise
+        return at_once(self._traced(request, credentials, site))
 
     def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - MAC has no scope
         """`MAC` with the realm, and as `error` the sentence that says what was wrong (-02 section 4.1)."""
@@ -115,6 +110,14 @@ class MAC:
             yield from self._provider.warm()
         except Unavailable as error:
             logger.warning("%s could not be reached ahead of the first request: %s", self._provider.name, error.reason)
+
+    def _traced(self, request: Request, credentials: bytes, site: Site) -> Flow[Grant]:
+        try:
+            return (yield from self._check(request, attributes(credentials), site))
+        except OAuthError as error:
+            error.scheme = self.name
+            error.credential = sha256(credentials).hexdigest()[:12]
+            raise
 
     def _check(self, request: Request, fields: Fields, site: Site) -> Flow[Grant]:
         profile = profile_of(fields, self._profiles)

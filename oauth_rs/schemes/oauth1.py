@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
 from ..credentials import Credentials, OAuth1Client, OAuth1Token
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge
-from ..flow import Flow, ReadBody
+from ..flow import Flow, ReadBody, at_once
 from ..headers import challenge, is_form, quotable
 from ..model import Grant, Request
 from ..oauth1_request import ProtocolParameters, holds_signature, parameters_of, take_parameters, with_form
@@ -94,13 +94,28 @@ class OAuth1:
             return self._in_form()
         return ()
 
-    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Flow[Grant]:
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:
         """The grant of the client, or of the token, that signed the request.
 
         Raises InvalidRequest (those of oauth1_request.py, `plaintext_without_tls`), RequestTooLarge (`body_too_large`),
         InvalidToken (`stale_timestamp`, `bad_signature`, `unknown_client`, `unknown_token`, `method_not_allowed`,
         `no_body_hash`, `bad_body_hash`, `expired`, `replayed`) and Unavailable.
         """
+        return at_once(self._check(request, credentials, site))
+
+    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - RFC 5849 has none
+        """`OAuth` with the realm; RFC 5849 section 3.5.1 knows no other parameter."""
+        return self._challenge
+
+    def private(self, request: Request, /) -> bool:
+        """True when the signature is in the query, or may be in a form."""
+        return holds_signature(request.query) or is_form(request)
+
+    def warm(self) -> Flow[None]:
+        """Fetches nothing."""
+        yield from ()
+
+    def _check(self, request: Request, credentials: bytes, site: Site) -> Flow[Grant]:
         form = None
         try:
             sent = parameters_of(credentials, request)
@@ -110,7 +125,11 @@ class OAuth1:
             parameters, signed = take_parameters(normalized(sent), self._methods)
             url = site.url.of(request)
             now = self._clock()
-            self._check_before_asking(parameters, url, now)
+            if parameters.method is SignatureMethod.PLAINTEXT:
+                _check_plaintext(url)
+            # For PLAINTEXT without a timestamp there is none to check.
+            if abs(parameters.timestamp - now) > self._window and parameters.timestamp:
+                raise _stale()
             found = self._credentials.oauth1(parameters.client_id, parameters.token)
             client, token = found if isinstance(found, tuple) else (yield from found)
             token = token if parameters.token else None
@@ -130,35 +149,21 @@ class OAuth1:
             raise
         return grant
 
-    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - RFC 5849 has none
-        """`OAuth` with the realm; RFC 5849 section 3.5.1 knows no other parameter."""
-        return self._challenge
-
-    def private(self, request: Request, /) -> bool:
-        """True when the signature is in the query, or may be in a form: caches know `Authorization` alone."""
-        return holds_signature(request.query) or (not request.header(b"authorization") and is_form(request))
-
-    def warm(self) -> Flow[None]:
-        """Fetches nothing."""
-        yield from ()
-
     def _in_form(self) -> Flow[Sequence[bytes]]:
         return (_HERE,) if holds_signature((yield from _body(self._max_form))) else ()
-
-    def _check_before_asking(self, parameters: ProtocolParameters, url: str, now: float) -> None:
-        """What needs no secret and no look-up."""
-        if parameters.method is SignatureMethod.PLAINTEXT and not url.startswith("https:"):
-            raise InvalidRequest("plaintext_without_tls", "A PLAINTEXT signature is a secret: it needs TLS.")
-        if parameters.timestamp and not -self._window <= parameters.timestamp - now <= self._window:
-            raise _stale()
 
     def _first_use(self, parameters: ProtocolParameters, site: Site) -> bool | Flow[bool]:
         client_id, token, _, _, timestamp, nonce, _ = parameters
         now, until = self._clock(), timestamp + self._window
         if now > until:  # looked at again: a body can be dripped until the store has forgotten the first of two
             raise _stale()
-        key = replay_key(f"OAuth1 {client_id}", token.encode(), b"%d" % timestamp, nonce.encode())
+        key = replay_key(f"OAuth1 {client_id}", f"{token}\0{timestamp}\0{nonce}".encode())
         return site.replay.first_use(key, timestamp, until, now)
+
+
+def _check_plaintext(url: str) -> None:
+    if not url.startswith("https:"):
+        raise InvalidRequest("plaintext_without_tls", "A PLAINTEXT signature is a secret: it needs TLS.")
 
 
 def _stale() -> InvalidToken:

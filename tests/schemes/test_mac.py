@@ -62,7 +62,8 @@ def fresh(url: Any = None) -> Site:
 
 
 def check(mac: MAC, credentials: bytes, sent: PlainRequest | None = None, site: Site | None = None) -> Flow[Grant]:
-    return mac.authenticate(sent or request(), credentials, site or fresh())
+    verdict = mac.authenticate(sent or request(), credentials, site or fresh())
+    return verdict if isinstance(verdict, Grant) else (yield from verdict)
 
 
 # Good requests

@@ -19,19 +19,20 @@ from oauth_rs import (
     OAuth1Client,
     OAuth1Token,
     RequestTooLarge,
+    ResourceServer,
     SignatureMethod,
     StaticCredentials,
     Unavailable,
 )
 from oauth_rs.asgi import ASGIRequest
 from oauth_rs.credentials import OAuth1Pair
-from oauth_rs.flow import Flow, ReadBody, Run, call
+from oauth_rs.flow import Flow, ReadBody, call
 from oauth_rs.model import Request
 from oauth_rs.schemes import oauth1
 from oauth_rs.schemes.oauth1 import MAX_BODY_BYTES, MAX_FORM_BYTES, WINDOW
 from oauth_rs.wsgi import WSGIRequest
 from tests.support.calling import environ_of, scope_of
-from tests.support.playing import FakeClock, PlainRequest, play
+from tests.support.playing import FakeClock, PlainRequest, play, started
 from tests.support.signing import (
     CLIENT_ID,
     CREDENTIALS,
@@ -720,7 +721,7 @@ def test_a_full_store_is_no_refusal_of_the_client() -> None:
 def test_a_body_that_is_dripped_does_not_outlast_its_nonce() -> None:
     clock, sent = FakeClock(NOW), signed("POST", "/photos", JSON, body=DATA, body_hash=hashed(sha1))
     flow = scheme(clock=clock).authenticate(sent.request, sent.credentials, site(replay=Untouchable()))
-    run = Run(flow)
+    run = started(flow)
     assert run.effect == ReadBody(MAX_BODY_BYTES)
     clock.pass_seconds(WINDOW + 1)
     with pytest.raises(InvalidToken, match="stale_timestamp"):
@@ -894,7 +895,8 @@ def test_the_challenge_is_oauth_with_the_realm() -> None:
     ids=["query", "form", "header", "header and form", "nothing"],
 )
 def test_what_a_cache_cannot_know_for_signed_is_private(sent: Signed, *, private: bool) -> None:
-    assert scheme().private(sent.request) is private
+    server = ResourceServer(scheme(), url=DirectURL(hosts=[HOST]), replay=MemoryReplay())
+    assert server.private(sent.request) is private
 
 
 def test_there_is_nothing_to_fetch_ahead() -> None:

@@ -36,6 +36,16 @@ def play(flow: T | Flow[T], *script: tuple[Effect, Any]) -> T:
     return run.result
 
 
+def started(verdict: T | Flow[T]) -> Run[T]:
+    """A run of `verdict`, also of one that was decided at once."""
+    return Run(verdict if isinstance(verdict, GeneratorType) else _decided(cast("T", verdict)))
+
+
+def _decided(result: T) -> Flow[T]:
+    yield from ()
+    return result
+
+
 class FakeClock:
     """Time that passes when told to."""
 

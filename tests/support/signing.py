@@ -20,11 +20,11 @@ from oauth_rs import (
     OAuthError,
     StaticCredentials,
 )
-from oauth_rs.flow import ReadBody, Run
+from oauth_rs.flow import ReadBody
 from oauth_rs.model import Request
 from oauth_rs.schemes import Site
 from tests.support.issuing import private_key
-from tests.support.playing import PlainRequest
+from tests.support.playing import PlainRequest, started
 
 NOW = 1_800_000_000
 HOST = "api.example.com"
@@ -152,7 +152,7 @@ def site(**options: Any) -> Site:
 
 def grant_of(oauth1: OAuth1, sent: Signed, where: Site | None = None, request: Request | None = None) -> Grant:
     """What `oauth1` decides of `sent`, or of `request`; it gets the body when it asks for it."""
-    run = Run(oauth1.authenticate(request or sent.request, sent.credentials, where or site()))
+    run = started(oauth1.authenticate(request or sent.request, sent.credentials, where or site()))
     while run.effect is not None:
         assert isinstance(run.effect, ReadBody)
         run.send(sent.body if len(sent.body) <= run.effect.limit else None)

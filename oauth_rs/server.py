@@ -160,8 +160,8 @@ class ResourceServer:
         return self._ask(scheme, credentials, request)
 
     def _ask(self, scheme: Scheme, credentials: bytes, request: Request) -> Grant | Flow[Grant]:
-        if not scheme.binds_requests:  # else the scheme asks for the URL, and that is dear
-            self._check_host(request)
+        if self._url is not None and not scheme.binds_requests:  # else the scheme asks for the URL, and that is dear
+            self._url.of(request)
         verdict = scheme.authenticate(request, credentials, self._site)
         return verdict if isinstance(verdict, Grant) else self._wait(verdict)
 

@@ -21,7 +21,7 @@ from .sqlite_file import MIN_BYTES, SQLiteFile, full
 from .trust import Trust
 
 TIMEOUT = 1.0  # seconds; a request waits that long for other threads, and that long for other processes
-DEFAULT_BYTES = 1 << 28  # over 4,000,000 nonces, or 7,000 signed requests a second that live for 600 s
+DEFAULT_BYTES = 1 << 28  # about 6,000,000 nonces, or 10,000 signed requests a second that live for 600 s
 _WAITED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -32,7 +32,7 @@ class SQLiteReplay:
     """Used nonces in the file at `path`, which must outlive the processes: not in a container's own layer.
 
     Nothing is lost when a process is killed. When the power fails, or the kernel, the uses since the log was last moved
-    into the file may be forgotten, some hundreds; `synchronous="FULL"` forgets none, and waits for the disk at each.
+    into the file may be forgotten, about a thousand; `synchronous="FULL"` forgets none, and waits for the disk at each.
     `max_bytes` bounds the file, beside which stands a log of some megabytes; `timeout` is in seconds.
 
     Processes that find the file deleted, replaced or corrupt refuse what was signed before (503), and leave word of it

@@ -20,7 +20,7 @@ MIN_BYTES = 1 << 20  # below it, a share of the file would hold next to nothing
 SWEEP_EVERY = 256  # uses, of one process
 SWEEP_ROWS = 1024  # a multiple of it: rows go faster than they come, and a sweep takes a fraction of a millisecond
 CLOCKS_DIFFER = 1.0  # seconds a row is kept longer: processes read one clock, but not at one moment
-_ROW_BYTES = 64  # 42 measured in full pages; pages that were split are about two thirds full
+_ROW_BYTES = 64  # 43 measured, and room for pages that were just split
 _SHARE = 16  # from half full on, one owner may add a sixteenth by way of one process, as with MemoryReplay
 _LOG_BYTES = 8 << 20  # what the log is cut back to when it has grown beyond
 

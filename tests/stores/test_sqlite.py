@@ -277,6 +277,15 @@ def test_after_a_loss_what_was_signed_before_is_refused_and_what_was_signed_afte
     assert store.use(4, now=now + 1, signed=0) is True
 
 
+def test_a_file_that_was_corrupt_from_the_start_is_a_loss_too(path: Path) -> None:
+    path.touch()
+    damage(path)
+    store, now = blocking(SQLiteReplay(path)), time.time()
+    assert store.use(1, now=now, signed=-5) == UNAVAILABLE
+    delete(path)
+    assert [store.use(1, now=now, signed=-5), store.use(2, now=now + 1, signed=0)] == [LOST, True]
+
+
 def test_the_others_hear_of_a_loss(path: Path) -> None:
     store, now = blocking(SQLiteReplay(path)), time.time()
     store.use(1, now=now, signed=-5)

@@ -37,6 +37,7 @@ class OAuth1Client:
     scopes: Collection[str] = ()
 
     def __post_init__(self) -> None:
+        _check_texts(client_id=self.client_id, secret=self.secret)
         key = _public_key(self.rsa_key) if isinstance(self.rsa_key, str) else self.rsa_key
         if key is not None and not (isinstance(key, RSAPublicKey) and MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS):
             raise ValueError(f"rsa_key is an RSA public key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")
@@ -64,6 +65,7 @@ class OAuth1Token:
     expires_at: int = 0
 
     def __post_init__(self) -> None:
+        _check_texts(token=self.token, client_id=self.client_id, secret=self.secret, subject=self.subject)
         object.__setattr__(self, "scopes", frozenset(_several(self.scopes, "scopes")))
 
 
@@ -86,6 +88,7 @@ class MACKey:
     issued_at: int | None = None
 
     def __post_init__(self) -> None:
+        _check_texts(kid=self.kid, subject=self.subject, client_id=self.client_id)
         key = self.key.encode() if isinstance(self.key, str) else self.key
         algorithm = SignatureMethod(self.algorithm)
         if not key or algorithm not in _HMAC:
@@ -148,6 +151,9 @@ class FunctionCredentials:
         token: Callable[[str, str], Any] | None = None,
         mac_key: Callable[[str], Any] | None = None,
     ) -> None:
+        given = [function for function in (client, token, mac_key) if function is not None]
+        if not given or not all(map(callable, given)):
+            raise TypeError("give at least one function: client=, token= or mac_key=")
         self._client, self._token, self._mac_key = client, token, mac_key
 
     def oauth1(self, client_id: str, token: str, /) -> Flow[OAuth1Pair]:
@@ -169,8 +175,16 @@ def _ask(kind: type[C], function: Callable[..., Any] | None, *arguments: str) ->
     return found
 
 
+def _check_texts(**texts: str) -> None:
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            raise TypeError(f"{name} is text")
+
+
 def _by(attribute: str, values: Iterable[Any]) -> dict[str, Any]:
     listed = list(values)
+    if not all(hasattr(value, attribute) for value in listed):
+        raise TypeError("clients, tokens and mac_keys list OAuth1Client, OAuth1Token and MACKey objects")
     found = {getattr(value, attribute): value for value in listed}
     if len(found) < len(listed) or "" in found:
         raise ValueError(f"every {attribute} is there once, and not empty")
@@ -180,8 +194,8 @@ def _by(attribute: str, values: Iterable[Any]) -> dict[str, Any]:
 def _public_key(pem: str) -> Any:
     try:
         return load_pem_public_key(pem.encode())
-    except UnsupportedAlgorithm as error:
-        raise ValueError("rsa_key is an RSA public key, not one of another kind") from error
+    except (UnsupportedAlgorithm, ValueError) as error:
+        raise ValueError("rsa_key is an RSA public key in PEM, not one of another kind") from error
 
 
 def _several(values: Collection[str], name: str) -> Collection[str]:

@@ -24,9 +24,13 @@ _ANY_GRANT = AllOf()
 _current_request = cast("LocalProxy[Request]", request)._get_current_object  # noqa: SLF001
 
 
-def protect(app: Flask, server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
-    """Every request to `app` is checked by `server`, and refusals of decorators and grants are answered alike."""
-    app.wsgi_app = OAuthMiddleware(app.wsgi_app, server, http=http)  # type: ignore[method-assign]  # Flask's documented hook
+def protect(app: Flask, server: ResourceServer, *, http: HTTPSettings | None = None) -> OAuthMiddleware:
+    """Every request to `app` is checked by `server`, and refusals of decorators and grants are answered alike.
+
+    Gives the middleware: call its `warm()` in each worker process to have keys fetched and stores looked at right away.
+    """
+    middleware = OAuthMiddleware(app.wsgi_app, server, http=http)
+    app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented hook
     app.request_class = type("Request", (app.request_class,), {"grant": property(_grant_of)})
 
     def refuse(error: OAuthError) -> Response:
@@ -34,6 +38,7 @@ def protect(app: Flask, server: ResourceServer, *, http: HTTPSettings | None = N
         return Response(refusal.body, refusal.status, list(refusal.headers))
 
     app.register_error_handler(OAuthError, refuse)
+    return middleware
 
 
 def requires(*needed: str | Requirement) -> Callable[[V], V]:

@@ -33,11 +33,16 @@ def is_one_token(credentials: bytes) -> bool:
 def is_form(request: Request) -> bool:
     """True when the body of `request` is one whole form (RFC 6750 section 2.2, RFC 5849 section 3.4.1.3.1)."""
     types = request.header(b"content-type")
-    return (
-        len(types) == 1
-        and types[0].partition(b";")[0].strip().lower() == _FORM
-        and not request.header(b"content-encoding")
-    )
+    return len(types) == 1 and _names_form(types[0]) and not request.header(b"content-encoding")
+
+
+def is_odd_form(request: Request) -> bool:
+    """True when an application might take the body for a form, and `is_form` does not."""
+    return any(map(_names_form, request.header(b"content-type"))) and not is_form(request)
+
+
+def _names_form(content_type: bytes) -> bool:
+    return content_type.partition(b";")[0].strip().lower() == _FORM
 
 
 def challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:

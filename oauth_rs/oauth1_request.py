@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .errors import InvalidRequest
+from .headers import is_form, is_odd_form
 from .model import Request
 from .oauth1_signature import encoded_parameters, header_parameters
 from .signature_methods import SignatureMethod
@@ -16,7 +17,8 @@ from .signature_methods import SignatureMethod
 MAX_HEADER_BYTES = 16_384  # real ones have 400
 MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 MAX_TIMESTAMP_DIGITS = 12  # the end of the year 9999 has 12
-_SIGNATURE, _AND_SIGNATURE = b"oauth_signature=", b"&oauth_signature="
+# In either spelling, and with either of the two alone: a request that tries and fails is not one that has not tried.
+_SIGNED = re.compile(rb"(?:^|&)oauth(?:_|%5[Ff])(?:signature|consumer(?:_|%5[Ff])key)(?=[=&]|$)").search
 _PROTOCOL = re.compile(r"(?:^|&)oauth_").search  # section 3.5: all that begins so stands in one place
 # Sorted, the protocol parameters stand together in this order; nearly always these are all, and all of version 1.0.
 _FIELDS = ("body_hash", "consumer_key", "nonce", "signature", "signature_method", "timestamp", "token")
@@ -45,7 +47,20 @@ class ProtocolParameters(NamedTuple):
 
 def holds_signature(encoded: bytes) -> bool:
     """True when a query or form carries the protocol parameters."""
-    return _AND_SIGNATURE in encoded or encoded.startswith(_SIGNATURE)
+    return b"oauth" in encoded and _SIGNED(encoded) is not None
+
+
+def has_form(request: Request) -> bool:
+    """True when the body is a form, whose parameters are signed.
+
+    Raises InvalidRequest (`malformed_form`) where the application might see one that is not counted here: parameters
+    can be moved from a form to the query without changing the signature, and others put in their place.
+    """
+    if not request.header(b"content-type"):
+        return False
+    if is_odd_form(request):
+        raise InvalidRequest("malformed_form", "A form has one content type and no encoding.")
+    return is_form(request)
 
 
 def parameters_of(credentials: bytes, request: Request) -> str:

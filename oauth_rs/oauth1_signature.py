@@ -156,6 +156,12 @@ def same(presented: str, expected: str) -> bool:
     return hmac.compare_digest(presented, expected)
 
 
+def rsa_size(signature: str) -> int:
+    """How many bytes `signature`, in base64, escaped, stands for; without looking whether it is well formed."""
+    escapes = signature.count("%")
+    return (len(signature) - 2 * escapes) * 3 // 4 - signature[-6:].count("%3D")
+
+
 def rsa_signed(method: SignatureMethod, base: bytes, signature: str, key: RSAPublicKey) -> bool:
     """True when `signature`, in base64, escaped, is one of `base` by `key` (section 3.4.3, RFC 8017 section 8.2.2)."""
     text = signature.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=").encode()

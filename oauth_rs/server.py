@@ -50,16 +50,7 @@ class ResourceServer:
         url: ExternalURL | None = None,
         replay: ReplayStore | None = None,
     ) -> None:
-        if not schemes:
-            raise ValueError(
-                "ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))"
-            )
-        if not all(hasattr(scheme, "authorization_names") for scheme in schemes):
-            raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
-        if isinstance(public, str):
-            raise TypeError("public is a list of paths, not one string")
-        if credentials not in {"required", "optional"}:
-            raise ValueError('credentials is "required" or "optional"')
+        _check_options(schemes, public, credentials, url, replay)
         self._schemes = schemes
         self._by_name = {name: scheme for scheme in schemes for name in scheme.authorization_names}
         if len(self._by_name) < sum(len(scheme.authorization_names) for scheme in schemes):
@@ -195,6 +186,29 @@ class ResourceServer:
         return challenges
 
 
+def _check_options(
+    schemes: tuple[Scheme, ...],
+    public: Iterable[str],
+    credentials: str,
+    url: ExternalURL | None,
+    replay: ReplayStore | None,
+) -> None:
+    if not schemes:
+        raise ValueError("ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))")
+    if not all(hasattr(scheme, "authorization_names") for scheme in schemes) or any(
+        isinstance(scheme, type) for scheme in schemes
+    ):
+        raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
+    if url is not None and not hasattr(url, "names_hosts"):
+        raise TypeError("url is FixedURL(...), DirectURL(...) or ForwardedURL(...)")
+    if replay is not None and (isinstance(replay, type) or not hasattr(replay, "first_use")):
+        raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")
+    if isinstance(public, str):
+        raise TypeError("public is a list of paths, not one string")
+    if credentials not in {"required", "optional"}:
+        raise ValueError('credentials is "required" or "optional"')
+
+
 def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
     """`grant`, when there is one and it meets `requirement`.
 
@@ -208,4 +222,4 @@ def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
 
 
 def _no_credentials(scope: str = "") -> MissingCredentials:
-    return MissingCredentials("no_credentials", "This resource needs an access token.", scope=scope)
+    return MissingCredentials("no_credentials", "This resource needs credentials.", scope=scope)

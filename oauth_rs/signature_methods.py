@@ -21,13 +21,12 @@ class SignatureMethod(StrEnum):
         """The other names, the one of Java's cryptography first."""
         return _ALIASES[self]
 
-    @property
-    def uses_sha1(self) -> bool:
-        return self in {SignatureMethod.HMAC_SHA1, SignatureMethod.RSA_SHA1}
-
     @classmethod
-    def _missing_(cls, value: object) -> "SignatureMethod | None":
-        return _BY_NAME.get(str(value).lower())
+    def _missing_(cls, value: object) -> "SignatureMethod":
+        method = _BY_NAME.get(str(value).lower())
+        if method is None:
+            raise ValueError(f"{value!r} is not a signature method: {', '.join(cls)}")
+        return method
 
 
 _ALIASES = {

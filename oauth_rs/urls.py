@@ -138,7 +138,11 @@ def secure(url: str) -> bool:
 def _lower(hosts: Iterable[str]) -> frozenset[str]:
     if isinstance(hosts, str):
         raise TypeError("hosts is a list, as ['api.example.com']")
-    return frozenset(map(str.lower, hosts))
+    lower = frozenset(map(str.lower, hosts))
+    for host in lower:
+        if not _HOST.fullmatch(host):
+            raise ValueError(f"{host!r} is no Host: write 'api.example.com', or 'api.example.com:8443'")
+    return lower
 
 
 @lru_cache(maxsize=256)  # callers come by few names; whoever invents more only makes it forget
@@ -147,7 +151,7 @@ def _origin(scheme: str, sent: bytes, allowed: frozenset[str]) -> str:
     if scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host):
         raise InvalidRequest("bad_host", "The Host of the request is not well formed.")
     host = host.removesuffix(_DEFAULT_PORT[scheme])
-    if allowed and host not in allowed:
+    if allowed and host not in allowed and host + _DEFAULT_PORT[scheme] not in allowed:
         raise InvalidRequest("host_not_allowed", "This server does not answer for that Host.")
     return f"{scheme}://{host}"
 

@@ -1,7 +1,7 @@
 """The WSGI shell: checks each request before the application sees it (PEP 3333).
 
-The grant is at `environ["oauth_rs.grant"]`, None where none was needed. Blocks the thread it is called in, and only
-while keys must be fetched. Knows no framework.
+The grant is at `environ["oauth_rs.grant"]`, None where none was needed. Blocks the thread it is called in, while keys
+are fetched, a body is read, or a store or database is asked. Knows no framework.
 """
 
 import sys
@@ -144,7 +144,9 @@ _KEYS = _EnvironKeys()
 def _read_body(environ: "WSGIEnvironment", limit: int) -> bytes | None:
     length = get_content_length(environ)
     if length is None and "wsgi.input_terminated" not in environ:
-        return b""  # nobody can tell where such a body ends, so it is left alone
+        if "HTTP_TRANSFER_ENCODING" in environ:  # nobody can tell where it ends, but the application may read it
+            raise InvalidRequest("body_unbounded", "This server cannot read a body without a length.")
+        return b""
     try:
         # One byte more than allowed: the stream ends at its limit without a word on whether there was more.
         body = get_input_stream(environ, max_content_length=limit + 1).read()

@@ -75,7 +75,7 @@ def test_a_client_has_what_its_methods_need(options: dict[str, Any]) -> None:
 
 
 def test_a_method_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="'HMAC-MD5' is not a valid SignatureMethod"):
+    with pytest.raises(ValueError, match="'HMAC-MD5' is not a signature method"):
         OAuth1Client(client_id="app", secret="s", methods=["HMAC-MD5"])
 
 
@@ -142,7 +142,7 @@ def test_a_mac_key_is_not_empty_and_for_hmac(key: Any, algorithm: str) -> None:
 
 @pytest.mark.parametrize("algorithm", ["", "none", "sha-1", "hmac-sha-512"])
 def test_a_mac_algorithm_that_is_none_is_refused(algorithm: str) -> None:
-    with pytest.raises(ValueError, match="is not a valid SignatureMethod"):
+    with pytest.raises(ValueError, match="is not a signature method"):
         MACKey(kid="k", key="k", algorithm=algorithm)
 
 
@@ -257,10 +257,39 @@ def test_a_token_is_asked_for_whether_or_not_the_client_is_known() -> None:
     assert play(credentials.oauth1("nobody", "the-token"), *script) == (None, TOKEN)
 
 
-def test_without_a_function_everything_is_unknown() -> None:
-    assert play(FunctionCredentials().oauth1("app", "the-token")) == (None, None)
-    assert play(FunctionCredentials().mac_key("k1")) is None
+def test_what_there_is_no_function_for_is_unknown() -> None:
     assert play(FunctionCredentials(mac_key=find).oauth1("app", "the-token")) == (None, None)
+    assert play(FunctionCredentials(client=find).mac_key("k1")) is None
+
+
+@pytest.mark.parametrize("options", [{}, {"client": "app"}, {"client": find, "token": {}}], ids=repr)
+def test_functions_are_given_and_can_be_called(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="at least one function"):
+        FunctionCredentials(**options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (OAuth1Client, {"client_id": "app", "secret": b"s"}),
+        (OAuth1Client, {"client_id": 1, "secret": "s"}),
+        (OAuth1Token, {"token": b"t", "client_id": "app", "secret": "s"}),
+        (OAuth1Token, {"token": "t", "client_id": "app", "secret": b"s"}),
+        (MACKey, {"kid": b"k", "key": "k"}),
+    ],
+    ids=repr,
+)
+def test_what_is_text_is_given_as_text(kind: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="is text"):
+        kind(**options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"clients": {"app": "s"}}, {"tokens": ["t"]}, {"mac_keys": [("k1", "k")]}], ids=repr
+)
+def test_static_credentials_list_their_values(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="OAuth1Client, OAuth1Token and MACKey"):
+        StaticCredentials(**options)
 
 
 def test_a_function_that_cannot_tell_leaves_it_open() -> None:

@@ -286,3 +286,10 @@ def test_keys_are_fetched_as_the_settings_say(web: ScriptedServer, issuer: Issue
     protect(app, ResourceServer(Bearer(issuer.provider(keys=RemoteKeys(url)))), http=HTTPSettings(proxy=web.url))
     app.add_url_rule("/", view_func=view)
     assert app.test_client().get("/", headers=list(bearer(issuer.token()))).text == "done"
+
+
+def test_protect_gives_the_middleware_that_can_be_warmed(issuer: Issuer) -> None:
+    app = Flask(__name__)
+    middleware = protect(app, ResourceServer(Bearer(issuer.provider())))
+    assert app.wsgi_app is middleware
+    middleware.warm()

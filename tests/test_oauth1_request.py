@@ -56,9 +56,23 @@ def test_a_query_or_form_with_a_signature_holds_one(encoded: bytes) -> None:
 
 @pytest.mark.parametrize(
     "encoded",
+    [b"oauth_signature", b"oauth%5Fsignature=x", b"a=1&oauth%5fconsumer_key=x", b"oauth_consumer%5Fkey=x&b=2"],
+)
+def test_what_is_spelled_oddly_or_is_not_complete_holds_one(encoded: bytes) -> None:
+    assert holds_signature(encoded)
+
+
+@pytest.mark.parametrize(
+    "encoded",
     [
-        *(b"", b"oauth_signature", b"oauth_signature_method=x", b"xoauth_signature=x", b"a=oauth_signature=x"),
-        *(b"OAUTH_SIGNATURE=x", b"a;oauth_signature=x", b"oauth%5Fsignature=x", b"oauth_nonce=1"),
+        *(
+            b"",
+            b"oauth_signature_method=x",
+            b"oauth_token=x&oauth_verifier=y",
+            b"xoauth_signature=x",
+            b"a=oauth_signature=x",
+        ),
+        *(b"OAUTH_SIGNATURE=x", b"a;oauth_signature=x", b"oauth_nonce=1"),
     ],
 )
 def test_other_queries_and_forms_hold_none(encoded: bytes) -> None:

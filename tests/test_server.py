@@ -538,7 +538,7 @@ def test_a_401_without_credentials_has_a_bare_challenge_and_no_error_member(serv
     refusal = server.refuse(refused(server, PlainRequest()))
     assert refusal.status == 401
     assert challenges(refusal) == ["Bearer"]
-    assert json.loads(refusal.body) == {"error_description": "This resource needs an access token."}
+    assert json.loads(refusal.body) == {"error_description": "This resource needs credentials."}
 
 
 def test_every_scheme_challenges_where_none_was_used(issuer: Issuer) -> None:
@@ -725,3 +725,24 @@ def test_a_wider_audience_does_not_come_from_the_request(server: ResourceServer,
 def test_a_provider_is_not_a_scheme(issuer: Issuer) -> None:
     with pytest.raises(TypeError, match=r"ResourceServer\(Bearer\(JWTProvider"):
         ResourceServer(issuer.provider())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "https://api.example.com"}, r"url is FixedURL"),
+        ({"replay": "redis://127.0.0.1"}, "replay is a store"),
+        ({"replay": MemoryReplay}, "replay is a store"),
+    ],
+    ids=repr,
+)
+def test_options_that_are_no_objects_of_their_kind_are_refused(
+    issuer: Issuer, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        ResourceServer(Bearer(issuer.provider()), **options)
+
+
+def test_a_scheme_is_an_object_and_not_its_class() -> None:
+    with pytest.raises(TypeError, match="wrap providers in a scheme"):
+        ResourceServer(Ticket)  # type: ignore[arg-type]

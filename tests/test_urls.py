@@ -289,3 +289,21 @@ def test_a_target_without_its_slash_does_not_become_part_of_the_host(policy: Ext
     with pytest.raises(InvalidRequest) as caught:
         policy.of(PlainRequest(raw_path=target, headers=[("Host", "api.example.com")]))
     assert caught.value.reason == "bad_target"
+
+
+@pytest.mark.parametrize("host", ["https://api.example.com", "api.example.com/", "", "api.example.com:x", "*"])
+@pytest.mark.parametrize("make", [DirectURL, lambda hosts: ForwardedURL(proxies=["10.0.0.0/8"], hosts=hosts)])
+def test_a_host_that_no_request_can_have_is_refused_at_once(make: Callable[..., ExternalURL], host: str) -> None:
+    with pytest.raises(ValueError, match="is no Host: write"):
+        make(hosts=[host])
+
+
+@pytest.mark.parametrize("sent", ["api.example.com", "api.example.com:443", "API.example.com"])
+@pytest.mark.parametrize("configured", ["api.example.com", "api.example.com:443"])
+def test_a_default_port_may_be_written_or_left_out(configured: str, sent: str) -> None:
+    assert DirectURL(hosts=[configured]).of(request(sent)) == "https://api.example.com/photos/1"
+
+
+def test_a_port_that_is_not_the_default_one_is_another_host() -> None:
+    with pytest.raises(InvalidRequest):
+        DirectURL(hosts=["api.example.com:443"]).of(request("api.example.com:80"))

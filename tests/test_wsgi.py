@@ -388,3 +388,14 @@ def test_a_repeated_header_of_another_name_is_refused(issuer: Issuer) -> None:
 def test_the_middleware_stands_the_validator_on_both_sides(server: ResourceServer, issuer: Issuer) -> None:
     environ = environ_of("GET", "/photos", bearer(issuer.token()), None)
     assert isinstance(run_wsgi(protected(protected(echo, server), server), environ), Answer)
+
+
+def test_a_body_that_nobody_can_read_to_its_end_is_refused_where_it_must_be_read(
+    form_server: ResourceServer, issuer: Issuer
+) -> None:
+    unbounded: dict[str, Any] = {"wsgi.input": BytesIO(b"a=1"), "HTTP_TRANSFER_ENCODING": "chunked"}
+    answer = call_wsgi(
+        protected(unreachable, form_server), "POST", headers=[FORM, *bearer(issuer.token())], **unbounded
+    )
+    assert answer.status == 400
+    assert call_wsgi(protected(echo, form_server), "POST", headers=bearer(issuer.token()), **unbounded).status == 200

@@ -8,11 +8,12 @@ signed too. Nothing here issues keys.
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from hashlib import sha256
+from hmac import digest as hmac_digest
+from typing import cast
 
 from ..credentials import Credentials, MACKey
-from ..errors import InvalidToken, OAuthError, RequestTooLarge, Unavailable
-from ..flow import Flow, ReadBody, at_once
+from ..errors import InvalidToken, OAuthError, Unavailable
+from ..flow import Flow, at_once
 from ..headers import challenge, quotable
 from ..mac_string import attributes, mac_of, malformed, same, target_of
 from ..model import Grant, Request
@@ -22,9 +23,8 @@ from ..signature_methods import SignatureMethod
 from . import Site
 from .mac_drafts import Draft00, Draft02, Draft05, Fields, Profile, profile_of
 from .mac_tokens import Holder, TokenKeys
+from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
 
-WINDOW = 300.0  # seconds that a time stamp may be off, either way
-MAX_BODY_BYTES = 1_048_576  # of a body with a hash: it is kept in memory
 MAX_KID_BYTES = 512  # what is looked up in a database; an id that is a token is not
 _DRAFTS: tuple[Profile, ...] = (Draft00(), Draft02(), Draft05())
 _JWT_DOTS = 2
@@ -61,12 +61,13 @@ class MAC:
     ) -> None:
         if credentials is None and tokens is None:
             raise ValueError("MAC() knows no key: give it credentials, or the provider of tokens that carry keys")
+        if credentials is not None and not hasattr(credentials, "mac_key"):
+            raise TypeError("credentials are such as StaticCredentials(mac_keys=[...]); a provider is tokens=")
         if tokens is not None and not hasattr(tokens, "recall"):
             raise TypeError("tokens is a provider, as JWTProvider(issuer, audience=...)")
         if isinstance(algorithms, str):
             raise TypeError("algorithms is a list, as ['hmac-sha-256']")
-        if not window > 0:
-            raise ValueError("window is a number of seconds above 0")
+        checked_limits(window, max_body)
         self._credentials, self._provider = credentials, tokens
         self._tokens = None if tokens is None else TokenKeys(tokens)
         self._profiles = tuple(profiles)
@@ -115,9 +116,7 @@ class MAC:
         try:
             return (yield from self._check(request, attributes(credentials), site))
         except OAuthError as error:
-            error.scheme = self.name
-            error.credential = sha256(credentials).hexdigest()[:12]
-            raise
+            raise_traced(error, self.name, credentials)
 
     def _check(self, request: Request, fields: Fields, site: Site) -> Flow[Grant]:
         profile = profile_of(fields, self._profiles)
@@ -138,16 +137,17 @@ class MAC:
             signed_at += key.issued_at
             self._check_time(signed_at)
         if profile.covers_body(fields, request):
-            body = yield from ReadBody(self._max_body)
-            if body is None:
-                raise RequestTooLarge("body_too_large", "The body is longer than this server reads to check a hash.")
+            body = yield from read_body(self._max_body)
             profile.check_body(fields, request, body, method)
         # Looked at again: a body can be dripped until the store has forgotten that the request came before.
         now = self._check_time(signed_at)
-        once = replay_key(f"MAC {key.kid}", *(part.encode() for part in profile.once(fields)))
-        first = site.replay.first_use(once, signed_at, signed_at + self._window, now)
-        if not (first if isinstance(first, bool) else (yield from first)):
-            raise InvalidToken("replayed", "The request was received before.")
+        # By the key and not by its name: the name is not signed, and one key may have two.
+        owner = f"MAC {hmac_digest(cast('bytes', key.key), b'oauth_rs replay', 'sha256').hex()}"
+        once = replay_key(owner, *(part.encode() for part in profile.once(fields)))
+        until = signed_at + self._window
+        first = site.replay.first_use(once, signed_at, until, now)
+        if not (first if isinstance(first, bool) else (yield from in_time(first, until, self._clock))):
+            raise replayed()
         if self._tokens is not None and token and "kid" in fields:
             self._tokens.keep(fields["kid"], Holder(key, grant, token), now)
         return grant
@@ -155,23 +155,27 @@ class MAC:
     def _check_time(self, signed_at: float) -> float:
         now = self._clock()
         if not -self._window <= signed_at - now <= self._window:
-            raise InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
+            raise stale()
         return now
 
     def _find(self, fields: Fields) -> Flow[Holder | None]:
         kid = fields.get("kid")
         token = fields.get("access_token", "") if kid else fields["id"]
-        if self._tokens is not None and token.count(".") == _JWT_DOTS:
-            return (yield from self._tokens.of_token(token, kid))
         named = kid or token
-        if len(named) > MAX_KID_BYTES:
+        a_token = self._tokens is not None and token.count(".") == _JWT_DOTS
+        if len(named) > MAX_KID_BYTES and not a_token:
             raise malformed()
-        if self._credentials is not None:  # these first: no token takes the place of a key that was given here
+        # These first: no token takes the place of a key that was given here.
+        if self._credentials is not None and len(named) <= MAX_KID_BYTES and not (kid and a_token):
             found = self._credentials.mac_key(named)
             key = found if found is None or isinstance(found, MACKey) else (yield from found)
             if key is not None:
                 return Holder(key, _grant_of(key))
-        return (yield from self._tokens.of_kid(kid, self._clock())) if self._tokens is not None and kid else None
+        if self._tokens is None:
+            return None
+        if a_token:
+            return (yield from self._tokens.of_token(token, kid))
+        return (yield from self._tokens.of_kid(kid, self._clock())) if kid else None
 
 
 def _proved(mac: str, strings: Sequence[str], holder: Holder | None, url: str) -> Holder:
@@ -182,7 +186,7 @@ def _proved(mac: str, strings: Sequence[str], holder: Holder | None, url: str) -
     if holder is None:
         raise InvalidToken("unknown_key_id", _NOT_GOOD)
     if True not in good:
-        logger.debug("bad MAC: for %s the string is %r", url, strings[0])
+        logger.debug("bad_mac: the server saw %s, and what is signed is one of %r", url, strings)
         raise InvalidToken("bad_mac", _NOT_GOOD)
     return holder
 

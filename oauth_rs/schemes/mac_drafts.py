@@ -23,6 +23,8 @@ _AGED_NONCE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?):.+")
 _SEQUENCE_NUMBER = re.compile(r"[0-9]{1,20}")
 # Without "_": WSGI folds it with "-", and one header would have two names.
 _HEADER_NAMES = re.compile(r"[a-z0-9-]++(?::[a-z0-9-]++)*+")
+# Signed, they would stand in the debug log.
+_NEVER_SIGNED = frozenset({"authorization", "proxy-authorization", "cookie"})
 _LIKE_A_TIMESTAMP = re.compile(r"[0-9]{10,}")
 _MILLISECONDS_FROM = 100_000_000_000  # the year 1973 in milliseconds, the year 5138 in seconds
 _EXT_HASHES = {"sha-1": sha1, "sha-256": sha256}
@@ -225,7 +227,7 @@ def _signed_values(fields: Fields, request: Request) -> dict[str, str]:
     """The headers that `h` names, in its order and without those that are not there."""
     text = fields.get("h", "host").lower()
     names = text.split(":") if text else []
-    if len(names) > MAX_SIGNED_HEADERS or len(set(names)) < len(names) or "authorization" in names:
+    if len(names) > MAX_SIGNED_HEADERS or len(set(names)) < len(names) or _NEVER_SIGNED & set(names):
         raise malformed()
     if text and not _HEADER_NAMES.fullmatch(text):
         raise malformed()

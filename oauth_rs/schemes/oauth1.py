@@ -6,37 +6,47 @@ is (draft-eaton-oauth-bodyhash). Nothing here issues credentials.
 """
 
 import logging
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Sequence
 from hashlib import sha1, sha256, sha512
 from secrets import token_urlsafe
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
 from ..credentials import Credentials, OAuth1Client, OAuth1Token
-from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge
-from ..flow import Flow, ReadBody, at_once
+from ..errors import InvalidRequest, InvalidToken, OAuthError
+from ..flow import Flow, at_once
 from ..headers import challenge, is_form, quotable
 from ..model import Grant, Request
-from ..oauth1_request import ProtocolParameters, holds_signature, parameters_of, take_parameters, with_form
-from ..oauth1_signature import base_string, hmac_signature, normalized, plaintext_signature, rsa_signed, same
+from ..oauth1_request import ProtocolParameters, has_form, holds_signature, parameters_of, take_parameters, with_form
+from ..oauth1_signature import base_string, hmac_signature, normalized, plaintext_signature, rsa_signed, rsa_size, same
 from ..replay import replay_key
 from ..signature_methods import SignatureMethod
 from . import Site
+from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
 
-WINDOW = 300.0  # seconds that a timestamp may be off, either way
 MAX_FORM_BYTES = 262_144  # sorting and encoding a form takes a hundred times as long as hashing it
-MAX_BODY_BYTES = 1_048_576  # of a body with a hash: it is kept in memory until it is checked
 _SIGNED = frozenset(SignatureMethod) - {SignatureMethod.PLAINTEXT}
 _RSA = frozenset({SignatureMethod.RSA_SHA1, SignatureMethod.RSA_SHA256})
 _UNPROVED = "The signature does not prove the client and the token."  # nobody is told which of them there are
+# Parameters of the application that may be secret; `oauth_token` only names one.
+_SECRETS = re.compile(r"((?!oauth_token=)[^=]*(?:passw|secret|token|assertion)[^=]*)=.*", re.IGNORECASE | re.DOTALL)
 _HERE = b""  # the credentials of a request that has them in its query or form
-# Whom an unknown client is checked against: a secret that nobody has, and a key that nobody made.
+# Whom an unknown client is checked against: a secret that nobody has, and keys that nobody made, by the length of the
+# signatures that they take.
 _NOBODYS_SECRET = token_urlsafe()
-_NOBODYS_MODULUS = 1 << 2047 | int.from_bytes(b"".join(sha512(b"nobody %d" % part).digest() for part in range(4))) | 1
-_NOBODYS_KEY = RSAPublicNumbers(65_537, _NOBODYS_MODULUS).public_key()
+
+
+def _nobodys_key(size: int) -> RSAPublicKey:
+    digits = b"".join(sha512(b"nobody %d" % part).digest() for part in range(size // 64))
+    return RSAPublicNumbers(65_537, 1 << size * 8 - 1 | int.from_bytes(digits) | 1).public_key()
+
+
+_NOBODYS_KEYS = {size: _nobodys_key(size) for size in (256, 384, 512, 1024)}
+_NOBODYS_KEY = _NOBODYS_KEYS[256]
 _NOBODY = OAuth1Client(client_id="nobody", secret=_NOBODYS_SECRET, rsa_key=_NOBODYS_KEY)
 
 logger = logging.getLogger("oauth_rs")
@@ -71,8 +81,7 @@ class OAuth1:
     ) -> None:
         if isinstance(methods, str):
             raise TypeError("methods is a list, as ['HMAC-SHA256']")
-        if not window > 0:
-            raise ValueError("window is a number of seconds above 0")
+        checked_limits(window, max_form, max_body)
         if not hasattr(credentials, "oauth1"):
             raise TypeError("credentials are an object such as StaticCredentials(clients=[...], tokens=[...])")
         self._credentials = credentials
@@ -90,7 +99,7 @@ class OAuth1:
         """One set of credentials where query or form holds a signature; a form beside `Authorization` is not read."""
         if holds_signature(request.query):
             return (_HERE,)
-        if not request.header(b"authorization") and is_form(request):
+        if not request.header(b"authorization") and has_form(request):
             return self._in_form()
         return ()
 
@@ -119,8 +128,8 @@ class OAuth1:
         form = None
         try:
             sent = parameters_of(credentials, request)
-            if is_form(request):
-                form = yield from _body(self._max_form)
+            if has_form(request):
+                form = yield from read_body(self._max_form)
                 sent = with_form(sent, form)
             parameters, signed = take_parameters(normalized(sent), self._methods)
             url = site.url.of(request)
@@ -129,7 +138,7 @@ class OAuth1:
                 _check_plaintext(url)
             # For PLAINTEXT without a timestamp there is none to check.
             if abs(parameters.timestamp - now) > self._window and parameters.timestamp:
-                raise _stale()
+                raise stale()
             found = self._credentials.oauth1(parameters.client_id, parameters.token)
             client, token = found if isinstance(found, tuple) else (yield from found)
             token = token if parameters.token else None
@@ -138,25 +147,23 @@ class OAuth1:
             if 0 < grant.expires_at <= now:
                 raise InvalidToken("expired", "The token has expired.")
             if parameters.body_hash or (self._demand_body_hash and form is None):
-                _check_body_hash(parameters.body_hash, (yield from _body(self._max_body)) if form is None else form)
+                _check_body_hash(parameters.body_hash, (yield from read_body(self._max_body)) if form is None else form)
             if parameters.timestamp:
-                first = self._first_use(parameters, site)
-                if not (first if isinstance(first, bool) else (yield from first)):
-                    raise InvalidToken("replayed", "The request was received before.")
+                first, until = self._first_use(parameters, site), parameters.timestamp + self._window
+                if not (first if isinstance(first, bool) else (yield from in_time(first, until, self._clock))):
+                    raise replayed()
         except OAuthError as error:
-            error.scheme = self.name
-            error.credential = sha256(credentials or request.query + (form or b"")).hexdigest()[:12]
-            raise
+            raise_traced(error, self.name, credentials or request.query + (form or b""))
         return grant
 
     def _in_form(self) -> Flow[Sequence[bytes]]:
-        return (_HERE,) if holds_signature((yield from _body(self._max_form))) else ()
+        return (_HERE,) if holds_signature((yield from read_body(self._max_form))) else ()
 
     def _first_use(self, parameters: ProtocolParameters, site: Site) -> bool | Flow[bool]:
         client_id, token, _, _, timestamp, nonce, _ = parameters
         now, until = self._clock(), timestamp + self._window
         if now > until:  # looked at again: a body can be dripped until the store has forgotten the first of two
-            raise _stale()
+            raise stale()
         key = replay_key(f"OAuth1 {client_id}", f"{token}\0{timestamp}\0{nonce}".encode())
         return site.replay.first_use(key, timestamp, until, now)
 
@@ -164,17 +171,6 @@ class OAuth1:
 def _check_plaintext(url: str) -> None:
     if not url.startswith("https:"):
         raise InvalidRequest("plaintext_without_tls", "A PLAINTEXT signature is a secret: it needs TLS.")
-
-
-def _stale() -> InvalidToken:
-    return InvalidToken("stale_timestamp", "The timestamp is too far from the time here.")
-
-
-def _body(limit: int) -> Flow[bytes]:
-    body = yield from ReadBody(limit)
-    if body is None:
-        raise RequestTooLarge("body_too_large", "The body is longer than this server reads to check a signature.")
-    return body
 
 
 def _granted(
@@ -185,8 +181,7 @@ def _granted(
     signer = client or _NOBODY
     secret, token_secret = signer.secret or _NOBODYS_SECRET, token.secret if token else ""
     if method in _RSA:
-        key = signer.rsa_key
-        good = rsa_signed(method, base, signature, _NOBODYS_KEY if key is None or isinstance(key, str) else key)
+        good = rsa_signed(method, base, signature, _key_for(signer, signature))
     elif method is SignatureMethod.PLAINTEXT:
         good = same(signature, plaintext_signature(secret, token_secret))
     else:
@@ -205,10 +200,22 @@ def _granted(
     return Grant("OAuth1", "OAuth1", "", subject, client_id, frozenset(of.scopes), expires_at, b"{}", None, method)
 
 
+def _key_for(client: OAuth1Client, signature: str) -> RSAPublicKey:
+    """The key of `client`, or another where it has none or one of another size: the time it takes tells neither."""
+    size = rsa_size(signature)
+    key = client.rsa_key
+    if key is None or isinstance(key, str) or key.key_size != size * 8:
+        return _NOBODYS_KEYS.get(size, _NOBODYS_KEY)
+    return key
+
+
 def _log_mismatch(base: bytes) -> None:
     if logger.isEnabledFor(logging.DEBUG):
-        verb, url, pairs = map(unquote, base.decode().split("&"))
-        seen = (verb, url, pairs.split("&"), base)  # all of it quoted: a path may hold anything
+        verb, url, parameters = base.decode().split("&")
+        pairs = [_SECRETS.sub(r"\1=...", pair) for pair in unquote(parameters).split("&")]
+        shown = f"{verb}&{url}&{quote('&'.join(pairs), safe='')}"
+        # All of it quoted: a path may hold anything.
+        seen = (unquote(verb), unquote(url), pairs, shown)
         logger.debug("bad_signature: the server saw %r %r with %r; the base string is %r", *seen)
 
 

@@ -18,6 +18,7 @@ from oauth_rs import (
     ForwardedURL,
     FunctionCredentials,
     Grant,
+    InvalidToken,
     MACKey,
     MemoryReplay,
     OAuthError,
@@ -29,10 +30,11 @@ from oauth_rs import (
     asgi,
     wsgi,
 )
-from oauth_rs.flow import Call, Effect, Fetch, Flow, ReadBody
+from oauth_rs.flow import Call, Effect, Fetch, Flow, ReadBody, Run
 from oauth_rs.schemes import Site
-from oauth_rs.schemes.mac import MAC, MAX_BODY_BYTES, MAX_KID_BYTES
+from oauth_rs.schemes.mac import MAC, MAX_KID_BYTES
 from oauth_rs.schemes.mac_drafts import Draft00, Draft02, Draft05
+from oauth_rs.schemes.signed import MAX_BODY_BYTES
 from tests.support.calling import call_asgi, call_wsgi
 from tests.support.issuing import Issuer
 from tests.support.macs import HOST, KEY, NOW, header, mac, reason, request, signed_00, signed_02, signed_05
@@ -427,7 +429,6 @@ def test_a_request_is_good_once(first: bytes, second: bytes) -> None:
     [
         signed_02(*LINES, nonce="n2"),
         signed_02(*LINES, ts=NOW + 1),
-        signed_02(*LINES, kid="k2"),
         signed_05(LINE, HOST, str(NOW)),
         signed_05(LINE, HOST, str(NOW), "1", seq_nr="1"),
         signed_00(*LINES[:4], "", ""),
@@ -437,6 +438,50 @@ def test_another_request_is_another(other: bytes) -> None:
     site, checks = fresh(), scheme(key(), key(kid="k2"))
     play(check(checks, GOOD_02, None, site))
     assert play(check(checks, other, None, site)).subject == "ada"
+
+
+def test_a_request_is_not_another_under_another_name_of_its_key() -> None:
+    site, checks = fresh(), scheme(key(), key(kid="k2"))
+    play(check(checks, GOOD_02, None, site))
+    assert reason(check(checks, signed_02(*LINES, kid="k2"), None, site)) == "replayed"
+
+
+@pytest.mark.parametrize("name", ["authorization", "proxy-authorization", "cookie"])
+def test_what_is_secret_is_not_among_the_signed_headers(name: str) -> None:
+    assert reason(check(scheme(), signed_05(LINE, HOST, str(NOW), h=f"host:{name}"))) == "malformed_mac"
+
+
+def test_an_answer_of_the_store_that_comes_too_late_is_none() -> None:
+    clock, asked = FakeClock(NOW), Call(blocking=bool)
+
+    class Slow(MemoryReplay):
+        def first_use(self, *_arguments: Any) -> Any:
+            return iter(asked)
+
+    flow = check(scheme(clock=clock), GOOD_02, None, Site(DirectURL(hosts=[HOST]), Slow()))
+    run = Run(flow)
+    assert run.effect == asked
+    clock.pass_seconds(301)
+    with pytest.raises(InvalidToken, match="stale_timestamp"):
+        run.send(True)
+
+
+def test_the_id_of_a_key_that_is_known_may_look_like_a_token() -> None:
+    named = MAC(StaticCredentials(mac_keys=[key(kid="a.b.c")]), tokens=Issuer().provider(), clock=FakeClock(NOW))
+    assert play(check(named, signed_02(*LINES, kid="a.b.c"))).subject == "ada"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MAC(Issuer().provider()),  # type: ignore[arg-type]
+        lambda: MAC(StaticCredentials(), window=float("inf")),
+        lambda: MAC(StaticCredentials(), max_body=-1),
+    ],
+)
+def test_what_cannot_work_is_said_when_it_is_made(make: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"provider is tokens=|window|max_body"):
+        make()
 
 
 @pytest.mark.parametrize(

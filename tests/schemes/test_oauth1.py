@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import md5, sha1, sha256
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -26,10 +26,11 @@ from oauth_rs import (
 )
 from oauth_rs.asgi import ASGIRequest
 from oauth_rs.credentials import OAuth1Pair
-from oauth_rs.flow import Flow, ReadBody, call
+from oauth_rs.flow import Call, Flow, ReadBody, call
 from oauth_rs.model import Request
 from oauth_rs.schemes import oauth1
-from oauth_rs.schemes.oauth1 import MAX_BODY_BYTES, MAX_FORM_BYTES, WINDOW
+from oauth_rs.schemes.oauth1 import MAX_FORM_BYTES
+from oauth_rs.schemes.signed import MAX_BODY_BYTES, WINDOW
 from oauth_rs.wsgi import WSGIRequest
 from tests.support.calling import environ_of, scope_of
 from tests.support.playing import FakeClock, PlainRequest, play, started
@@ -284,9 +285,35 @@ def test_bodies_that_are_no_forms_are_not_read(content_type: str) -> None:
     assert play(scheme().authenticate(sent.request, sent.credentials, site())).subject == "jane"
 
 
-def test_a_packed_form_is_no_form() -> None:
-    sent = signed("POST", "/photos", FORM, ("Content-Encoding", "gzip"), body=b"a=1")
-    assert play(scheme().authenticate(sent.request, sent.credentials, site())).subject == "jane"
+@pytest.mark.parametrize(
+    "more", [("Content-Encoding", "gzip"), ("Content-Encoding", ""), ("Content-Encoding", "identity"), FORM], ids=repr
+)
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_a_form_that_others_may_read_as_one_is_refused(place: str, more: tuple[str, str]) -> None:
+    sent = signed("POST", "/photos", FORM, more, body=b"a=1", place=place)
+    assert reason(scheme(), sent) == "malformed_form"
+
+
+@pytest.mark.parametrize("size", [256, 384, 512, 1024, 100, 0])
+def test_the_key_an_unknown_client_is_checked_with_has_the_size_of_the_signature(size: int) -> None:
+    signature = quote(b64encode(bytes(size)).decode(), safe="")
+    expected = size if size in {256, 384, 512, 1024} else 256
+    for client in (oauth1._NOBODY, OAuth1Client(client_id="a", secret="s")):
+        assert oauth1._key_for(client, signature).key_size == expected * 8
+
+
+def test_an_answer_of_the_store_that_comes_too_late_is_none() -> None:
+    clock, asked, sent = FakeClock(NOW), Call(blocking=bool), signed()
+
+    class Slow(MemoryReplay):
+        def first_use(self, *_arguments: Any) -> Any:
+            return iter(asked)
+
+    run = started(scheme(clock=clock).authenticate(sent.request, sent.credentials, site(replay=Slow())))
+    assert run.effect == asked
+    clock.pass_seconds(WINDOW + 1)
+    with pytest.raises(InvalidToken, match="stale_timestamp"):
+        run.send(True)
 
 
 def test_what_is_looked_for_outside_authorization() -> None:
@@ -890,7 +917,7 @@ def test_the_challenge_is_oauth_with_the_realm() -> None:
         (signed("GET", form="a=1", place="form"), True),
         (signed(), False),
         (signed("POST", form="a=1"), False),
-        (Signed("GET", "/photos?oauth_signature", (), b""), False),
+        (Signed("GET", "/photos?oauth_token=x", (), b""), False),
     ],
     ids=["query", "form", "header", "header and form", "nothing"],
 )
@@ -922,3 +949,13 @@ def test_mistakes_in_configuration_are_told_at_once(
 ) -> None:
     with pytest.raises(error, match=message):
         scheme(**options)
+
+
+@pytest.mark.parametrize("name", ["x_auth_password", "access_token", "client_secret", "Passwd", "client_assertion"])
+def test_what_may_be_secret_is_left_out_of_the_debug_log(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    sent = signed("GET", f"/photos?{name}=hush%20now&size=original", secret="another")
+    with caplog.at_level(logging.DEBUG, "oauth_rs"):
+        assert reason(scheme(), sent) == "bad_signature"
+    assert "hush" not in caplog.text
+    assert "size=original" in caplog.text
+    assert "oauth_token=" in caplog.text

@@ -549,7 +549,7 @@ def test_what_no_key_decrypts_is_left_and_the_rest_rotated(engine: Engine, caplo
     with engine.begin() as connection:
         connection.execute(update(store.tokens).values(secret="lost"))
     assert rotate(store, engine) == 2
-    assert f"{TOKEN.token!r} of {store.tokens.name}" in caplog.text
+    assert f"of {store.tokens.name} does not hold" in caplog.text
     with engine.connect() as connection:
         assert connection.execute(select(store.tokens.c.secret)).scalar() == "lost"
 

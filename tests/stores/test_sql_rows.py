@@ -119,7 +119,8 @@ def test_the_log_names_the_row_and_not_the_secret(caplog: pytest.LogCaptureFixtu
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert "oauth_rs_tokens" in record.message
-    assert TOKEN.token in record.message
+    assert TOKEN.token not in caplog.text
+    assert "sha256:" in record.message
     assert "secret of" not in caplog.text
 
 

@@ -73,6 +73,7 @@ def tampered_cases(world: World, app: App) -> Iterator[Case]:
     """Requests that were good when they were signed, and one that is good once."""
     key, path = ada(world), f"{app.path}?a=1"
     header = by_oauthlib(app, key, "GET", path)
+    aged = by_oauthlib(app, key, "GET", path, draft=0)
     hashed = by_oauthlib(app, key, "POST", app.form, draft=0, body=JSON)
     elsewhere = by_oauthlib(app, key, "GET", "https://other.example.com" + path)
     for name, sent, method, target, tampered, expected in (
@@ -87,6 +88,9 @@ def tampered_cases(world: World, app: App) -> Iterator[Case]:
         ("missing attribute", "no mac", "GET", path, header.partition(", mac=")[0], MISSING),
         ("sent once", "draft -01", "GET", path, header, OK),
         ("replayed", "draft -01", "GET", path, header, REPLAYED),
+        ("tampered query", "draft -00", "GET", f"{app.path}?a=2", aged, BAD_MAC),
+        ("sent once", "draft -00", "GET", path, aged, OK),
+        ("replayed", "draft -00", "GET", path, aged, REPLAYED),
     ):
         send = sending(world, app, tampered, method=method, path=target, body="{}")
         yield Case(app=app, name=name, sent=sent, send=send, expected=expected)
@@ -107,6 +111,7 @@ def token_cases(world: World, app: App) -> Iterator[Case]:
         ("MAC token", "draft -05, kid alone", later, OK),
         ("MAC token", "ts in milliseconds", sign(ts=now * 1000, token=token), OK),
         ("replayed", "draft -05", later, REPLAYED),
+        ("stale", "draft -05", sign(ts=now - HOUR, token=token), BAD_TIME),
         ("tampered timestamp", "draft -05", later.replace(f'ts="{now + 1}"', f'ts="{now + 2}"'), BAD_MAC),
         ("wrong key", "draft -05", by_hand(app, kid, "guess", ts=now, token=token), BAD_MAC),
         ("token without a key", "draft -05", sign(ts=now, token=world.issuer.token(scope=SCOPES)), BAD_TOKEN),

@@ -29,6 +29,7 @@ def oauth1_cases(world: World, app: App) -> Iterator[Case]:
     yield from stranger_cases(world, app)
     yield from tampered_cases(world, app)
     yield from replay_cases(world, app)
+    yield from twin_cases(world, app)
     yield from three_legged_cases(world, app)
 
 
@@ -107,6 +108,22 @@ def replay_cases(world: World, app: App) -> Iterator[Case]:
         yield case(app, "replayed", sent, request, UNPROVED)
 
 
+def twin_cases(world: World, app: App) -> Iterator[Case]:
+    """Of each other signer a request that is good once, its twin that was tampered with, and one that is stale."""
+    hmac, rsa, url = demo(world), press(world), f"{app.url}{app.path}?a=1"
+    sha2 = {**rsa, "signature_method": "RSA-SHA256"}
+    for sent, on_time, late in (
+        ("RSA-SHA256", OAuth1(**sha2), OAuth1(**sha2, timestamp=hour_ago())),
+        ("Authlib, HMAC-SHA1", authlib(hmac), authlib(hmac, Late)),
+        ("Authlib, RSA-SHA1", *(authlib(rsa, kind, signature_method="RSA-SHA1") for kind in (OAuth1Auth, Late))),
+    ):
+        request = signed(url, on_time)
+        yield case(app, "tampered query", sent, in_url("a=1", "a=2")(signed(url, on_time)), UNPROVED)
+        yield case(app, "sent once", sent, request, OK)
+        yield case(app, "replayed", sent, request, UNPROVED)
+        yield case(app, "stale", sent, signed(url, late), UNPROVED)
+
+
 def three_legged_cases(world: World, app: App) -> Iterator[Case]:
     """The client asks the issuer for a token of ada's, and reads with it. Two of the answers are the issuer's."""
     oauth1 = f"{world.issuer.issuer}/oauth1"
@@ -140,7 +157,18 @@ def press(world: World) -> Signer:
     return {"client_key": "press", "rsa_key": world.rsa_key, "resource_owner_key": token.token}
 
 
-def authlib(signer: Signer, **options: Any) -> OAuth1Auth:
+class Late(OAuth1Auth):  # type: ignore[misc]  # Authlib has no annotations
+    """Authlib, an hour ago."""
+
+    def get_oauth_params(self, nonce: str, _timestamp: str) -> Any:
+        return super().get_oauth_params(nonce, hour_ago())
+
+
+def hour_ago() -> str:
+    return str(int(time.time()) - HOUR)
+
+
+def authlib(signer: Signer, kind: type[OAuth1Auth] = OAuth1Auth, **options: Any) -> OAuth1Auth:
     """The same signer, for Authlib."""
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # it signs https URLs alone, otherwise
     names = {
@@ -148,7 +176,7 @@ def authlib(signer: Signer, **options: Any) -> OAuth1Auth:
         "resource_owner_key": "token",
         "resource_owner_secret": "token_secret",
     }
-    return OAuth1Auth(**{names.get(name, name): value for name, value in signer.items()}, **options)
+    return kind(**{names.get(name, name): value for name, value in signer.items()}, **options)
 
 
 def signed(url: str, auth: Any, method: str = "GET", **options: Any) -> PreparedRequest:

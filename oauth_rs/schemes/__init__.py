@@ -21,8 +21,8 @@ class Scheme(Protocol):
 
     `authorization_names` are the names in `Authorization`, in lower case, that are this scheme's. `binds_requests` is
     True when its proof covers the URL and is good once: the server must then be told its own URL, and `authenticate`
-    asks for it. `private` is True for a request whose successful answer no shared cache may keep (RFC 6750 section 2.3),
-    and asked only where there is no `Authorization`.
+    asks for it. `private` is True for a request whose successful answer no shared cache may keep (RFC 6750 section
+    2.3), and asked only where there is no `Authorization`.
     """
 
     @property

@@ -1,5 +1,6 @@
 import logging
-import os
+import subprocess
+import sys
 from math import inf, nan
 from pathlib import Path
 
@@ -111,14 +112,22 @@ def test_no_lead_is_overlooked_among_threads() -> None:
         assert trust.gate == NOW + 8
 
 
+FORK = """
+import os
+from oauth_rs.stores.trust import Trust
+trust = Trust()
+with trust._lock():
+    child = os.fork()
+    if not child:
+        trust.lost(5)
+        os._exit(int(trust.gate))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
 def test_a_child_waits_for_no_lock_of_its_parent() -> None:
-    trust = Trust()
-    with trust._lock():
-        child = os.fork()
-        if not child:
-            trust.lost(NOW)
-            os._exit(0 if trust.gate == NOW else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    done = subprocess.run([sys.executable, "-c", FORK], check=True, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "5\n"
 
 
 # The log

@@ -19,7 +19,7 @@ from oauth_rs import (
 )
 from oauth_rs.flow import Flow, ReadBody
 from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES
-from oauth_rs.wsgi import GRANT, OAuthMiddleware, WSGIRequest
+from oauth_rs.wsgi import _KEYS, GRANT, MAX_KEYS, OAuthMiddleware, WSGIRequest
 from tests.support.calling import Answer, bearer, call_wsgi, environ_of, run_wsgi
 from tests.support.issuing import API, ISSUER, Issuer
 from tests.support.serving import ScriptedServer
@@ -399,3 +399,12 @@ def test_a_body_that_nobody_can_read_to_its_end_is_refused_where_it_must_be_read
     )
     assert answer.status == 400
     assert call_wsgi(protected(echo, form_server), "POST", headers=bearer(issuer.token()), **unbounded).status == 200
+
+
+def test_names_of_headers_that_clients_make_up_are_not_kept_without_end() -> None:
+    request = WSGIRequest(
+        environ_of("GET", "/", [(f"X-{number}", str(number)) for number in range(2 * MAX_KEYS)], None)
+    )
+    for number in range(2 * MAX_KEYS):
+        assert request.header(b"x-%d" % number) == (str(number).encode(),)
+    assert len(_KEYS) == MAX_KEYS

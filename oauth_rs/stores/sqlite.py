@@ -92,6 +92,8 @@ class SQLiteReplay:
             # After the write: a file that is in its place now was in it when it was written to.
             if first and file.is_replaced():
                 raise FileNotFoundError("another file was put in its place")
+            if first:
+                self._trust.raise_gate(file.gate())  # another process may have found out since what this file replaced
         except (sqlite3.Error, OSError) as error:
             raise self._refusal(error, now) from error
         finally:

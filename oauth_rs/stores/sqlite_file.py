@@ -9,6 +9,7 @@ Raises what sqlite3 raises, and OSError; not safe with threads or across forks: 
 import os
 import secrets
 import sqlite3
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _ROW_BYTES = 64  # 43 measured, and room for pages that were just split
 _SHARE = 16  # from half full on, one owner may add a sixteenth by way of one process, as with MemoryReplay
 _LOG_BYTES = 8 << 20  # what the log is cut back to when it has grown beyond
 
+_PAUSE = 0.005  # seconds between two tries to open a file that others are making
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS oauth_rs_used (key BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID",
     # Up to when requests are refused, because they were signed before a loss that a process has noticed.
@@ -55,6 +57,7 @@ class SQLiteFile:
         self.close = connection.close
         try:
             self._cursor = connection.cursor()
+            self._to_wal(timeout)
             self._prepare(max_bytes, synchronous)
             self._identity = _identity(path)
         except BaseException:
@@ -90,9 +93,20 @@ class SQLiteFile:
     def note_gate(self, gate: float) -> None:
         self._cursor.execute("INSERT INTO oauth_rs_lost VALUES (?)", (gate,))
 
-    def _prepare(self, max_bytes: int, synchronous: str) -> None:
-        if self._value("PRAGMA journal_mode = WAL") != "wal":
+    def _to_wal(self, timeout: float) -> None:
+        ends_at, mode = time.monotonic() + timeout, ""
+        while not mode:
+            try:
+                mode = self._value("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # Of processes that begin at once some are told so without having waited.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends_at:
+                    raise
+                time.sleep(_PAUSE)
+        if mode != "wal":
             raise sqlite3.OperationalError("no write-ahead log can be kept where the file is")
+
+    def _prepare(self, max_bytes: int, synchronous: str) -> None:
         self._cursor.execute(f"PRAGMA synchronous = {synchronous}")
         self._cursor.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         self._max_pages = max_bytes // self._value("PRAGMA page_size")

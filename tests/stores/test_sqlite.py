@@ -295,6 +295,16 @@ def test_the_others_hear_of_a_loss(path: Path) -> None:
     assert [late.use(2, now=now + 1, signed=-6), late.use(3, now=now + 1, signed=0)] == [LOST, True]
 
 
+def test_one_that_opened_the_new_file_first_hears_of_the_loss_too(path: Path) -> None:
+    store, now = blocking(SQLiteReplay(path)), time.time()
+    store.use(1, now=now, signed=-5)
+    delete(path)
+    early = blocking(SQLiteReplay(path))
+    assert early.use(2, now=now, signed=-5) is True
+    assert [store.use(3, now=now, signed=-5), store.use(3, now=now, signed=-5)] == [UNAVAILABLE, LOST]
+    assert [early.use(1, now=now + 1, signed=-6), early.use(4, now=now + 1, signed=0)] == [LOST, True]
+
+
 def test_a_request_signed_ahead_of_time_does_not_survive_a_loss(path: Path) -> None:
     store, now = blocking(SQLiteReplay(path)), time.time()
     assert store.use(1, now=now, signed=100, seconds=400) is True

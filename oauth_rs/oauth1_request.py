@@ -58,9 +58,11 @@ def has_form(request: Request) -> bool:
     """
     if not request.header(b"content-type"):
         return False
+    if is_form(request):
+        return True
     if is_odd_form(request):
         raise InvalidRequest("malformed_form", "A form has one content type and no encoding.")
-    return is_form(request)
+    return False
 
 
 def parameters_of(credentials: bytes, request: Request) -> str:

@@ -5,6 +5,9 @@
     |   +-- RequestTooLarge   413  invalid_request
     +-- MissingCredentials    401  (no code: RFC 6750 section 3.1, last paragraph)
     +-- InvalidToken          401  invalid_token
+    +-- InvalidClient         401  invalid_client  (RFC 6749 section 5.2)
+    +-- InsufficientAuthentication
+    |                         401  insufficient_user_authentication  (RFC 9470)
     +-- InsufficientScope     403  insufficient_scope
     +-- Unavailable           503  temporarily_unavailable
 
@@ -65,6 +68,32 @@ class InvalidToken(OAuthError):
 
     status = 401
     error = "invalid_token"
+
+
+class InvalidClient(OAuthError):
+    """The client that calls for itself is not one that is registered, or its secret or key is wrong."""
+
+    status = 401
+    error = "invalid_client"
+
+
+class InsufficientAuthentication(OAuthError):
+    """The grant is good, and the user must authenticate again, or better, for this operation (RFC 9470 section 3).
+
+    One of `acr_values` would do, as would an authentication at most `max_age` seconds ago; empty and None where they
+    are not what is lacking.
+    """
+
+    status = 401
+    error = "insufficient_user_authentication"
+
+    def __init__(
+        self, reason: str, description: str, *, acr_values: tuple[str, ...] = (), max_age: int | None = None
+    ) -> None:
+        super().__init__(reason, description)
+        self.acr_values = acr_values
+        self.max_age = max_age
+        self.scope = ""
 
 
 class InsufficientScope(OAuthError):

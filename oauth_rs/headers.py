@@ -7,7 +7,7 @@ Does not decode or check what a token means.
 import re
 from collections.abc import Iterable
 
-from .model import Request
+from .request import Request
 
 _FORM = b"application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -14,7 +14,7 @@ from hmac import digest as hmac_digest
 from typing import NamedTuple
 
 from .errors import InvalidRequest, InvalidToken
-from .model import Request
+from .request import Request
 from .signature_methods import SignatureMethod
 
 MAX_HEADER_BYTES = 16_384  # as long as an access token may be; common servers read half of it

@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 from .errors import InvalidRequest
 from .headers import is_form, is_odd_form
-from .model import Request
 from .oauth1_signature import encoded_parameters, header_parameters
+from .request import Request
 from .signature_methods import SignatureMethod
 
 MAX_HEADER_BYTES = 16_384  # real ones have 400

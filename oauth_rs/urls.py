@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from .errors import InvalidRequest
-from .model import Request
+from .request import Request
 
 PATH_SAFE = "/!$&'()*+,;=:@~"  # RFC 3986 section 3.3: what a path holds unescaped
 # Bounded: what is well formed is remembered.

@@ -72,6 +72,7 @@ class PlainRequest:
         raw_path: bytes | None = None,
         url_scheme: str = "https",
         peer: str = "192.0.2.1",
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         self._headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs]
@@ -81,6 +82,7 @@ class PlainRequest:
         self.query = query
         self.url_scheme = url_scheme
         self.peer = peer
+        self.parameters: Mapping[str, Any] = parameters or {}
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
         return [value for key, value in self._headers if key == name]

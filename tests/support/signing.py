@@ -21,7 +21,7 @@ from oauth_rs import (
     StaticCredentials,
 )
 from oauth_rs.flow import ReadBody
-from oauth_rs.model import Request
+from oauth_rs.request import Request
 from oauth_rs.schemes import Site
 from tests.support.issuing import private_key
 from tests.support.playing import PlainRequest, started

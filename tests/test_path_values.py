@@ -1,0 +1,70 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from starlette.convertors import CONVERTOR_TYPES
+from werkzeug.routing import Map
+
+from oauth_rs.errors import InvalidRequest
+from oauth_rs.operations import OperationMap
+from oauth_rs.path_values import CONVERTERS, refuse_doubtful
+
+# What values are made of here: digits of two scripts, and all that numbers and UUIDs are written with.
+TEXTS = st.text(alphabet="0129\u0665+-._eE \tnaifNINF{}abc:urdi", min_size=1, max_size=40)
+BOTH = {kind: OperationMap({f"GET /x/<{kind}:v>": kind, "GET /x/<text>": "text"}) for kind in ("int", "float", "uuid")}
+
+
+def taken_for(kind: str, value: str) -> str:
+    try:
+        found = BOTH[kind].match("GET", f"/x/{value}")
+    except InvalidRequest:
+        return "doubt"
+    return found[0] if found else "nothing"
+
+
+@pytest.mark.parametrize("kind", ["int", "float", "uuid"])
+def test_whatever_starlette_takes_for_a_kind_is_never_text(kind: str) -> None:
+    pattern = re.compile(CONVERTOR_TYPES[kind].regex)
+
+    @given(TEXTS | st.from_regex(pattern, fullmatch=True))
+    def check(value: str) -> None:
+        if pattern.fullmatch(value) and value[-1:] != "\n":
+            assert taken_for(kind, value) in {kind, "doubt"}
+
+    check()
+
+
+@pytest.mark.parametrize(("kind", "adapter"), [("int", TypeAdapter(int)), ("float", TypeAdapter(float))])
+def test_whatever_pydantic_takes_for_a_number_is_never_text(kind: str, adapter: "TypeAdapter[object]") -> None:
+    @given(TEXTS)
+    def check(value: str) -> None:
+        try:
+            adapter.validate_python(value)
+        except ValidationError:
+            return
+        assert taken_for(kind, value) in {kind, "doubt"}
+
+    check()
+
+
+@given(TEXTS)
+def test_what_is_taken_for_a_number_everybody_takes_for_one(value: str) -> None:
+    if taken_for("int", value) == "int":
+        assert value.isascii()
+        assert value.isdigit()
+    if taken_for("float", value) == "float":
+        assert re.fullmatch(r"[0-9]+\.[0-9]+", value)
+
+
+def test_the_kinds_that_say_more_are_asked_first() -> None:
+    weights = [CONVERTERS[kind].weight for kind in ("any", "int", "float", "uuid")]
+    assert weights == sorted(weights)
+    assert weights[-1] < Map.default_converters["default"].weight
+
+
+def test_doubt_is_a_bad_request() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        refuse_doubtful()
+    assert (refused.value.status, refused.value.reason) == (400, "ambiguous_path")

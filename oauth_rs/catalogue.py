@@ -1,0 +1,289 @@
+"""The scopes of an API and what each implies: who holds a scope holds all that stand below it (RFC 6749 section 3.3).
+
+A scope may be spelled in three ways: by its name, by a URL, and by a number. Requirements go by names only. Reads no
+files, see configuration.py. Does not know the grammar of SMART scopes, see smart.py, nor who may grant what.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from itertools import compress
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from .scopes import checked_scope
+from .smart_scopes import smart_scope
+
+# What is remembered of sets of scopes. Tokens of one kind share theirs, and an API has some dozens of kinds; where each
+# implies a thousand scopes, all take 17 MB. Larger sets are worked out each time: hardly any comes twice, and ten
+# thousand scopes are a megabyte.
+REMEMBERED_SETS = 512
+REMEMBERED_SCOPES = 32
+REMEMBERED_CHARACTERS = 2048
+_MAX_ID = 2**63 - 1  # what databases and other languages have for a number
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+")
+
+Declaration: TypeAlias = "Scope | Children"
+Children: TypeAlias = "Mapping[str, Declaration] | Sequence[str]"
+
+
+class EntryError(ValueError):
+    """A declaration is not good. `path` leads to what must be mended: the name of the entry, and its member if any."""
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a scope is for, how else it may be spelled, and what it implies.
+
+    `id` may come as decimal text, `url` to the letter. `children` declares them, `{"deposit": Scope("Put money in")}`,
+    or names those that are declared elsewhere, `["deposit"]`. Checked by the catalogue it is put into, which knows its
+    name.
+    """
+
+    description: str = ""
+    _: KW_ONLY
+    url: str = ""
+    id: int | None = None
+    children: Children = ()
+
+
+class ScopeCatalogue:
+    """Every scope of an API: `ScopeCatalogue({"withdraw": {"deposit": {}}, "account": Scope("Read it", id=3)})`.
+
+    A scope is declared as a `Scope`, or by its children alone: a dict declares them, a list names them. A child may
+    have several parents. `in`, `len` and `names` go by names, in declared order. Immutable once made.
+
+    Raises EntryError, a ValueError that names the entry: for cycles, children that are not declared, names declared
+    twice and not alike, spellings that two scopes share, and what is no name, description, URL or id.
+    """
+
+    __slots__ = ("_aliases", "_held", "_implied", "_implying", "_remembered", "_scopes", "_spellings", "names")
+
+    def __init__(self, scopes: Mapping[str, Declaration]) -> None:
+        if not isinstance(scopes, Mapping):
+            raise EntryError("a catalogue is made of a dict: ScopeCatalogue({'photos': Scope('See photos')})")
+        self._scopes = _flattened(scopes)
+        self.names = tuple(self._scopes)
+        self._aliases = _aliases(self._scopes)
+        self._spellings = frozenset(self._aliases)
+        self._implied = _closure(self._scopes)
+        self._implying = frozenset(self._implied)
+        self._remembered = lru_cache(REMEMBERED_SETS)(self._expanded)
+        self._held = lru_cache(REMEMBERED_SETS)(self._resolved_and_expanded)
+
+    def resolve(self, scopes: Iterable[str]) -> frozenset[str]:
+        """The same scopes by their names. What the catalogue does not have is kept as it is.
+
+        Spellings are compared to the letter: `017`, `+17` and digits of other scripts are not the id 17.
+        """
+        given = frozenset(_listed(scopes))
+        if given.isdisjoint(self._spellings):
+            return given
+        return frozenset(self._aliases.get(scope, scope) for scope in given)
+
+    def expand(self, scopes: frozenset[str]) -> frozenset[str]:
+        """`scopes`, which are names, and all that they imply; the same object when that is nothing more."""
+        if scopes.isdisjoint(self._implying):
+            return scopes
+        found = self._remembered(scopes) if _is_small(scopes) else self._expanded(scopes)
+        return scopes if len(found) == len(scopes) else found
+
+    def held(self, scopes: Iterable[str]) -> frozenset[str]:
+        """The names of all that is held by who was granted `scopes`: resolved and expanded."""
+        given = frozenset(_listed(scopes))
+        return self._held(given) if _is_small(given) else self._resolved_and_expanded(given)
+
+    def check(self, names: Iterable[str], where: str) -> None:
+        """Returns when the catalogue has every one of `names`; SMART scopes pass by their shape.
+
+        Raises ValueError that says `where` the scope is named, and what may have been meant. Ids and URLs are refused:
+        nobody holds a scope under those.
+        """
+        for name in _listed(names):
+            if name in self._scopes or smart_scope(name):
+                continue
+            if name in self._aliases:
+                raise ValueError(f"{where}: {name!r} is another spelling of {self._aliases[name]!r}: write that")
+            raise ValueError(f"{where}: there is no scope {name!r} in the catalogue: {meant(name, self.names)}")
+
+    def tree(self) -> str:
+        """The hierarchy as text, a line for each scope. `...` stands for children that are printed further up."""
+        lines: list[str] = []
+        printed: set[str] = set()
+        waiting = [(name, 0) for name in reversed(self._tops())]
+        while waiting:
+            name, depth = waiting.pop()
+            children = self._scopes[name].children
+            again = name in printed and children  # in full each time, twenty diamonds would print a million lines
+            lines.append("  " * depth + _line(name, self._scopes[name]) + (" ..." if again else ""))
+            waiting += [] if again else [(child, depth + 1) for child in reversed(tuple(children))]
+            printed.add(name)
+        return "\n".join(lines)
+
+    @property
+    def scopes_supported(self) -> list[str]:
+        """The names to publish, in declared order (RFC 9728 section 2); `offline_access` is the issuer's affair."""
+        return [name for name in self.names if name != "offline_access"]
+
+    @property
+    def descriptions(self) -> Mapping[str, str]:
+        """Name -> description, "" where there is none."""
+        return MappingProxyType({name: scope.description for name, scope in self._scopes.items()})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._scopes
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        return self.tree()
+
+    def __repr__(self) -> str:
+        return f"<ScopeCatalogue of {len(self)} scopes>"
+
+    def _expanded(self, scopes: frozenset[str]) -> frozenset[str]:
+        bits = 0
+        for scope in scopes & self._implying:
+            bits |= self._implied[scope]
+        # The lowest bit is that of the first name.
+        return scopes.union(compress(self.names, map(int, reversed(f"{bits:b}"))))
+
+    def _resolved_and_expanded(self, scopes: frozenset[str]) -> frozenset[str]:
+        return self.expand(self.resolve(scopes))
+
+    def _tops(self) -> list[str]:
+        below = {child for scope in self._scopes.values() for child in scope.children}
+        return [name for name in self.names if name not in below]
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A hint for who wrote `word`, which is not `known`: a near word, in any case of letters, or else a question."""
+    by_lower = {one.lower(): one for one in known}
+    near = get_close_matches(word.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[near[0]]!r}?" if near else "is it misspelled, or not declared?"
+
+
+def _listed(scopes: Iterable[str]) -> Iterable[str]:
+    if isinstance(scopes, str):  # else its letters would be taken for scopes
+        raise TypeError("scopes are a list, not one string")
+    return scopes
+
+
+def _is_small(scopes: frozenset[str]) -> bool:
+    return len(scopes) <= REMEMBERED_SCOPES and sum(map(len, scopes)) <= REMEMBERED_CHARACTERS
+
+
+def _flattened(declared: Mapping[str, Declaration]) -> dict[str, Scope]:
+    """Every scope by its name, in the order written, with the names of its children."""
+    found: dict[str, Scope] = {}
+    # A dict may stand in several places, or in itself. Kept, so that no other object gets its identity.
+    entered: dict[int, object] = {}
+    waiting = [*declared.items()][::-1]
+    while waiting:
+        name, declaration = waiting.pop()
+        scope = declaration if isinstance(declaration, Scope) else Scope(children=declaration)
+        _check(name, scope)
+        if isinstance(scope.children, Mapping) and id(scope.children) not in entered:
+            entered[id(scope.children)] = scope.children
+            waiting += [*scope.children.items()][::-1]
+        scope = replace(scope, children=tuple(dict.fromkeys(scope.children)))
+        if not _are_alike(found.setdefault(name, scope), scope):
+            raise EntryError(f"scope {name!r} is declared twice, not alike: once will do, then list its name", name)
+    return found
+
+
+def _are_alike(one: Scope, other: Scope) -> bool:
+    return set(one.children) == set(other.children) and replace(one, children=()) == replace(other, children=())
+
+
+def _check(name: Any, scope: Any) -> None:
+    if not isinstance(name, str):
+        raise EntryError(f"the name of a scope is text, not {type(name).__name__}: put it in quotes")
+    _check_token(name, name)
+    if not isinstance(scope.description, str) or not scope.description.isprintable():
+        raise EntryError(f"scope {name!r}: the description is one line of text", name, "description")
+    if not isinstance(scope.url, str):
+        raise EntryError(f"scope {name!r}: the url is text, as 'https://api.example.com/scopes/x'", name, "url")
+    if scope.url:
+        _check_token(scope.url, name, "url")
+        if not _URL.fullmatch(scope.url):
+            raise EntryError(f"scope {name!r}: write the url whole, with its https://", name, "url")
+    if scope.id is not None and (type(scope.id) is not int or not 0 <= scope.id <= _MAX_ID):  # True is an int too
+        raise EntryError(f"scope {name!r}: the id is a whole number from 0 to 2**63 - 1, without quotes", name, "id")
+    _check_children(name, scope.children)
+
+
+def _check_children(name: str, children: Any) -> None:
+    if isinstance(children, Mapping):
+        return  # each is an entry of its own
+    if not isinstance(children, list | tuple) or not all(isinstance(child, str) for child in children):
+        raise EntryError(f"scope {name!r}: its children are a list of names, or a dict of scopes", name, "children")
+    for child in children:
+        _check_token(child, name, "children")
+
+
+def _check_token(text: str, name: str, *member: str) -> None:
+    try:
+        checked_scope(text)
+    except ValueError as error:
+        raise EntryError(f"{', '.join((f'scope {name!r}', *member))}: {error}", name, *member) from error
+
+
+def _aliases(scopes: Mapping[str, Scope]) -> dict[str, str]:
+    """Each other spelling of a scope -> its name."""
+    found: dict[str, str] = {}
+    for name, scope in scopes.items():
+        for spelling, member in _spellings(scope):
+            owner = spelling if spelling in scopes else found.setdefault(spelling, name)
+            if owner != name:
+                raise EntryError(
+                    f"scope {name!r}: the {member} {spelling!r} is taken by {owner!r}: give it another", name, member
+                )
+    return found
+
+
+def _spellings(scope: Scope) -> Iterator[tuple[str, str]]:
+    if scope.url:
+        yield scope.url, "url"
+    if scope.id is not None:
+        yield str(scope.id), "id"
+
+
+def _closure(scopes: Mapping[str, Scope]) -> dict[str, int]:
+    """Each scope with children -> all below it, as bits that count along the names.
+
+    As sets, a chain of two thousand would take a hundred megabytes. Raises EntryError for cycles and unknown children.
+    """
+    bit = {name: 1 << number for number, name in enumerate(scopes)}
+    below: dict[str, int] = {}
+    for name in _children_first(scopes):
+        for child in scopes[name].children:
+            below[name] = below.get(name, 0) | bit[child] | below.get(child, 0)
+    return below
+
+
+def _children_first(scopes: Mapping[str, Scope]) -> list[str]:
+    for name, scope in scopes.items():
+        for child in scope.children:
+            if child not in scopes:
+                hint = meant(child, scopes)
+                raise EntryError(f"scope {name!r}: its child {child!r} is not declared: {hint}", name, "children")
+    try:
+        return [*TopologicalSorter({name: scope.children for name, scope in scopes.items()}).static_order()]
+    except CycleError as error:
+        cycle = error.args[1][::-1]  # it goes from child to parent
+        shown = " -> ".join(cycle)
+        raise EntryError(f"scopes imply each other, take one arrow out: {shown}", cycle[0], "children") from error
+
+
+def _line(name: str, scope: Scope) -> str:
+    marks = ", ".join(f"id {text}" if member == "id" else text for text, member in _spellings(scope))
+    return name + (f": {scope.description}" if scope.description else "") + (f" ({marks})" if marks else "")

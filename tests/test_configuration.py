@@ -1,0 +1,443 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oauth_rs.catalogue import EntryError
+from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, read_catalogue
+
+TOML = """\
+# it's the scopes of a "bank"
+[scopes.withdraw]
+description = "Take money out"
+url = "https://api.example.com/scopes/withdraw"
+id = 17
+children = [
+    "deposit",  # in ]
+    "balance",
+]
+
+[scopes.deposit]
+id = 18
+
+[scopes]
+balance = {}
+"""
+YAML = """\
+# the scopes of a bank
+scopes:
+  withdraw:
+    description: Take money out
+    url: https://api.example.com/scopes/withdraw
+    id: 17
+    children:
+      - deposit
+      - balance
+
+  deposit: {id: 18}
+  balance:
+"""
+TREE = """\
+withdraw: Take money out (https://api.example.com/scopes/withdraw, id 17)
+  deposit (id 18)
+  balance"""
+Write = Callable[[str, str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def to(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return to
+
+
+def complaint(action: Callable[[Path], object], path: Path) -> str:
+    """What `action` says is wrong with the file, without the folder that it is in."""
+    with pytest.raises(ConfigurationError) as caught:
+        action(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}:")
+    assert "\n" not in text
+    return text.removeprefix(f"{path}:")
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.toml", TOML), ("a.yaml", YAML), ("b.YML", YAML), ("c.TOML", TOML)])
+def test_a_catalogue_is_read_from_toml_and_from_yaml_alike(write: Write, name: str, text: str) -> None:
+    path = write(name, text)
+    for spelling in (path, str(path)):
+        catalogue = read_catalogue(spelling)
+        assert str(catalogue) == TREE
+        assert catalogue.held(["17"]) == {"withdraw", "deposit", "balance"}
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
+def test_other_sections_are_left_alone_and_an_empty_one_is_a_catalogue(write: Write, name: str) -> None:
+    text = "scopes = {}\n[other]\nx = 1\n" if name == "a.toml" else "scopes: {}\nother:\n  x: 1\n"
+    assert len(read_catalogue(write(name, text))) == 0
+
+
+@pytest.mark.parametrize("text", [TOML.replace("\n", "\r\n"), "\ufeff" + TOML])
+def test_files_of_windows_are_read(write: Write, text: str) -> None:
+    document = load(write("a.toml", text))
+    assert document.line("scopes", "deposit", "id") == 12
+
+
+@pytest.mark.parametrize(
+    ("keys", "in_toml", "in_yaml"),
+    [
+        ((), 1, 1),
+        (("scopes",), 2, 2),
+        (("scopes", "withdraw"), 2, 3),
+        (("scopes", "withdraw", "id"), 5, 6),
+        (("scopes", "withdraw", "children"), 6, 7),
+        (("scopes", "withdraw", "children", 1), 6, 9),
+        (("scopes", "withdraw", "children", 7), 6, 7),
+        (("scopes", "withdraw", "absent"), 2, 3),
+        (("scopes", "deposit", "id"), 12, 11),
+        (("scopes", "balance"), 15, 12),
+        (("scopes", "absent", "id"), 2, 2),
+        (("absent",), 1, 1),
+    ],
+    ids=str,
+)
+def test_a_document_knows_the_line_of_an_entry_or_of_what_is_above_it(
+    write: Write, keys: KeyPath, in_toml: int, in_yaml: int
+) -> None:
+    assert load(write("a.toml", TOML)).line(*keys) == in_toml
+    assert load(write("a.yaml", YAML)).line(*keys) == in_yaml
+
+
+def test_a_document_shows_its_name_and_not_what_it_holds(write: Write) -> None:
+    path = write("a.toml", "secret = 'x1y2z3'\n")
+    assert repr(load(path)) == f"Document(name={str(path)!r})"
+
+
+TABLES = '''\
+[[operations]]
+path = """
+[x]
+key = "1"
+"""
+"quoted.key" = 'c:\\'
+[operations.needs]
+any.of = ["a", "b"]
+[[operations.more]]
+at = 10
+[[operations.more]]
+at = 12
+[[operations]]
+path = \'\'\'it's '' [[ here\'\'\'\'\'
+odd = """ends with two quotes\\\\"""""
+[[operations.more]]
+at = 17
+"#" = { inner = { key = 18 } } # ] } "
+'''
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        (("operations",), 1),
+        (("operations", 0), 1),
+        (("operations", 0, "path"), 2),
+        (("operations", 0, "quoted.key"), 6),
+        (("operations", 0, "needs"), 7),
+        (("operations", 0, "needs", "any", "of"), 8),
+        (("operations", 0, "more", 0, "at"), 10),
+        (("operations", 0, "more", 1), 11),
+        (("operations", 0, "more", 1, "at"), 12),
+        (("operations", 1), 13),
+        (("operations", 1, "path"), 14),
+        (("operations", 1, "odd"), 15),
+        (("operations", 1, "more", 0, "at"), 17),
+        (("operations", 1, "more", 1), 16),
+        (("operations", 1, "more", 0, "#", "inner", "key"), 18),
+    ],
+    ids=str,
+)
+def test_the_lines_of_toml_hold_with_arrays_of_tables_strings_and_comments(
+    write: Write, keys: KeyPath, line: int
+) -> None:
+    assert load(write("a.toml", TABLES)).line(*keys) == line
+
+
+PIECES = st.sampled_from(
+    [
+        "\n",
+        '# it\'s a [comment] """\n',
+        "[t{n}]\n",
+        "[t{n}.'x.y'.z]\n",
+        "[[rows]]\n",
+        "[rows.t{n}]\n",
+        "[[rows.rows]]\n",
+        "k{n} = {line}\n",
+        "a.k{n}.b = {line} # ]\n",
+        "k{n} = {{ b = {line} }}\n",
+        "'k{n}\"' = {line}\n",
+        "k{n} = [ # [\n  {line},\n  '#', \"]\\\"\", [[{line}]], '''\n]'''\n]\n",
+        'k{n} = """\n[x]\\"\n\'\'\' k = 1\n"""\n',
+        "k{n} = '''\n\"\"\"\n# ''\n'''''\n",
+    ]
+)
+
+
+def _document(pieces: list[str]) -> str:
+    text = "[[rows]]\n"
+    for number, piece in enumerate(pieces):
+        text += piece.format(n=number, line=text.count("\n") + 1)
+    return text
+
+
+def _numbers(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
+    if isinstance(value, int):
+        yield path, value
+    elif isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(inner, (*path, key))
+
+
+@given(st.lists(PIECES, max_size=30))
+@settings(deadline=None, max_examples=300)
+def test_every_value_of_toml_is_found_in_the_line_where_its_statement_begins(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pieces.toml"
+    path.write_text(_document(pieces))
+    document = load(path)
+    for keys, line in _numbers(document.data):
+        assert document.line(*keys) == line
+
+
+def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(write: Write) -> None:
+    long = "long = [\n" + '["x"],\n' * 50_000 + "]\nlast = 1\n"
+    document = load(write("a.toml", long + "[" + "a." * 5_000 + "a]\n"))
+    assert document.line("last") == 50_003
+    assert document.line("a", "a", "a") == 50_004
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint_is"),
+    [
+        ("", "1: there is no section `scopes` with an entry for each scope: is it misspelled, or not declared?"),
+        ("[scope.a]\n", "1: there is no section `scopes` with an entry for each scope: did you mean 'scope'?"),
+        ("x = 1\nscopes = 1\n", "2: there is no section `scopes` with an entry for each scope: did you mean 'scopes'?"),
+        ("[[scopes]]\n", "1: there is no section `scopes`"),
+        ("[scopes.a]\nid = \n", "2: not TOML: Invalid value"),
+        ("[scopes.a]\nid = 1\nid = 2\n", "3: not TOML: Cannot overwrite a value"),
+        ("[scopes.a]\nid = 1\nid = 2\nurl = ''\n", "3: not TOML: Cannot overwrite a value"),
+        ("[scopes.a]\n[scopes.b]\n[scopes.a]\n", "3: not TOML: Cannot declare ('scopes', 'a') twice"),
+        ("[scopes.a]\nid = [\n\n", "2: not TOML: Invalid value"),
+        ("[scopes.a]\nid = 1 2\n", "2: not TOML: Expected newline"),
+        ("[scopes.a\n", "1: not TOML: Expected ']'"),
+        ("\n\nx = \x00", "3: not TOML: "),
+        ("x = " + "[" * 5000, "1: nested too deeply"),
+        ("x = " + "9" * 5000, "1: not TOML: Exceeds the limit"),
+        (b"a = 1\n# \xff\n", "2: not UTF-8: save it as UTF-8"),
+        (b"\n\xff", "2: not UTF-8"),
+        (b"a = 1\n\n'\xc3", "3: not UTF-8"),
+        ("a = 1\n".encode("utf-16"), "1: not UTF-8"),
+        ("[scopes.a]\n\nurll = 'x'\n", "3: scope 'a': there is no member 'urll': did you mean 'url'?"),
+        ("[scopes.a]\nID = 1\n", "2: scope 'a': there is no member 'ID': did you mean 'id'?"),
+        ("[scopes.a]\nxyzzy = 1\n", "2: scope 'a': there is no member 'xyzzy': is it misspelled"),
+        ("[scopes.a]\n_ = 1\n", "2: scope 'a': there is no member '_'"),
+        ("[scopes.a]\n[scopes.a.b]\n", "2: scope 'a': there is no member 'b': children are listed by name"),
+        ("[scopes]\na = 1\n", "2: scope 'a': write description, url, id, children below its name"),
+        ("[scopes]\na = ['b']\n", "2: scope 'a': write description"),
+        ("[scopes.a]\nid = 1\nchildren = {b = {}}\n", "3: scope 'a': children is a list of names"),
+        ("[scopes.a]\nchildren = 1\n", "2: scope 'a': children is a list of names"),
+        ("[scopes.a]\nchildren = 'b'\n", "2: scope 'a': its children are a list of names"),
+        ("[scopes.a]\nchildren = [\n  1]\n", "2: scope 'a': its children are a list of names"),
+        ("[scopes.a]\nchildren = ['b']\n", "2: scope 'a': its child 'b' is not declared"),
+        ("[scopes.a]\nid = 1\n[scopes.b]\n\nid = 1\n", "5: scope 'b': the id '1' is taken by 'a'"),
+        ("[scopes.a]\nid = true\n", "2: scope 'a': the id is a whole number"),
+        ("[scopes.a]\nid = '1'\n", "2: scope 'a': the id is a whole number"),
+        ("[scopes.a]\nurl = 'x'\n", "2: scope 'a': write the url whole"),
+        ("[scopes.a]\ndescription = 1\n", "2: scope 'a': the description is one line"),
+        ("[scopes.a]\n[scopes.'a b']\n", "2: scope 'a b': 'a b' is not one scope"),
+        (
+            "[scopes.a]\nchildren = ['b']\n[scopes.b]\nchildren = ['a']\n",
+            "2: scopes imply each other, take one arrow out: a -> b -> a",
+        ),
+    ],
+    ids=lambda value: ascii(value)[:50],
+)
+def test_a_mistake_in_toml_is_told_with_its_line(write: Write, text: str | bytes, complaint_is: str) -> None:
+    assert complaint(read_catalogue, write("a.toml", text)).startswith(complaint_is)
+
+
+SECTIONS = "a file is made of sections"
+MANY_WAYS = "read in several ways: put text in quotes"
+KEY = "a key is text"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint_is"),
+    [
+        ("", "1: there is no section `scopes`"),
+        ("# nothing\n", "1: there is no section `scopes`"),
+        ("scops: {}\n", "1: there is no section `scopes` with an entry for each scope: did you mean 'scops'?"),
+        ("x: 1\nscopes:\n", "2: there is no section `scopes`"),
+        ("- a\n", f"1: {SECTIONS}"),
+        ("a\n", f"1: {SECTIONS}"),
+        ("scopes:\n  a: {}\n  b: {}\n  a: {}\n", "4: 'a' is there twice, first in line 2: take one out"),
+        ("scopes:\n  a: {}\nscopes: {}\n", "3: 'scopes' is there twice, first in line 1: take one out"),
+        ('scopes:\n  a: {id: 1,\n    "id": 2}\n', "3: 'id' is there twice, first in line 2: take one out"),
+        ("scopes:\n  no: {}\n", f"2: {KEY}"),
+        ("scopes:\n  17: {}\n", f"2: {KEY}"),
+        ("scopes:\n  ~: {}\n", f"2: {KEY}"),
+        ("scopes:\n  2026-01-01: {}\n", f"2: {KEY}"),
+        ("scopes:\n  ? [a]\n  : {}\n", f"2: {KEY}"),
+        ("scopes:\n  ? !!str [a]\n  : {}\n", f"2: {KEY}"),
+        ("scopes:\n  <<: {a: {}}\n", f"2: {KEY}"),
+        ("scopes:\n  a: &x {}\n  b: *x\n", "3: aliases are not read: write out what it stands for"),
+        ("scopes:\n  a: &x\n    children: [b, *x]\n", "3: aliases are not read"),
+        ("a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "2: aliases are not read"),
+        ("a: *b\n", "1: aliases are not read"),
+        ("scopes: !!python/object:os.system {}\n", "1: tags and dates are not read"),
+        ("a: !!python/object/apply:os.system ['true']\n", "1: tags and dates are not read"),
+        ("a: !own x\n", "1: tags and dates are not read"),
+        ("a: !!set {x}\n", "1: tags and dates are not read"),
+        ("a: !!omap []\n", "1: tags and dates are not read"),
+        ("a: !!map []\n", "1: tags and dates are not read"),
+        ("a: !!seq x\n", "1: tags and dates are not read"),
+        ("a: !!binary aGk=\n", "1: tags and dates are not read"),
+        ("\na: 2026-01-01\n", "2: tags and dates are not read"),
+        ("a: !!int x\n", f"1: {MANY_WAYS}"),
+        ("a: !!bool x\n", f"1: {MANY_WAYS}"),
+        ("a: !!null x\n", f"1: {MANY_WAYS}"),
+        ("a: !!float x\n", f"1: {MANY_WAYS}"),
+        *((f"a:\n  b: {text}\n", f"2: {MANY_WAYS}") for text in ("017", "0x11", "0b1", "1_000", "1:30", "9" * 20)),
+        *(
+            (f"a:\n  - {text}\n", f"2: {MANY_WAYS}")
+            for text in ("no", "Yes", "on", "OFF", ".inf", ".nan", "1_0.5", "1:30.5")
+        ),
+        ("scopes:\n\ta: 1\n", "2: not YAML: found character '\\t' that cannot start any token"),
+        ("scopes: {\n", "2: not YAML: "),
+        ("a: 'x\n\n", "3: not YAML: found unexpected end of stream"),
+        ("a: 1\n---\nb: 1\n", "2: not YAML: but found another document"),
+        ("\n\na: \x00\n", "3: not YAML: special characters are not allowed"),
+        ("a: " + "[" * 5000, "1: nested too deeply"),
+        ("a: " + "[*" * 5000, "1: not YAML: "),
+        (b"a: 1\n# \xff\n", "2: not UTF-8"),
+        ("scopes:\n  a:\n    urll: x\n", "3: scope 'a': there is no member 'urll': did you mean 'url'?"),
+        ("scopes:\n  a:\n    b:\n      id: 1\n", "3: scope 'a': there is no member 'b': children are listed by name"),
+        ("scopes:\n  a: x\n", "2: scope 'a': write description, url, id, children below its name"),
+        ("scopes:\n  a:\n  children: [a]\n", "3: scope 'children': write description"),
+        ("scopes:\n  a:\n    children:\n", "3: scope 'a': children is a list of names"),
+        ("scopes:\n  a:\n    children: {b: {}}\n", "3: scope 'a': children is a list of names"),
+        ("scopes:\n  a:\n    id: '17'\n", "3: scope 'a': the id is a whole number from 0 to 2**63 - 1, without quotes"),
+        ("scopes:\n  a:\n    id: true\n", "3: scope 'a': the id is a whole number"),
+        ("scopes:\n  a:\n    description:\n", "3: scope 'a': the description is one line"),
+        ("scopes:\n  a:\n    description: |\n      x\n      y\n", "3: scope 'a': the description is one line"),
+    ],
+    ids=lambda value: ascii(value)[:50],
+)
+def test_a_mistake_in_yaml_is_told_with_its_line(write: Write, text: str | bytes, complaint_is: str) -> None:
+    assert complaint(read_catalogue, write("a.yaml", text)).startswith(complaint_is)
+
+
+def test_yaml_is_read_into_plain_data(write: Write) -> None:
+    text = "a: [1, -2, +3, 0, 1.5, true, False, ~, null, '017', \"no\", x*y, 'a\nb']\nb: {c: {d: }}\n"
+    assert load(write("a.yaml", text)).data == {
+        "a": [1, -2, 3, 0, 1.5, True, False, None, None, "017", "no", "x*y", "a b"],
+        "b": {"c": {"d": None}},
+    }
+    assert load(write("a.yml", "")).data == {}
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200), st.sampled_from(["toml", "yaml"]))
+@settings(deadline=None)
+def test_whatever_a_file_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: str | bytes, kind: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"any.{kind}"
+    path.write_bytes(content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content)
+    try:
+        read_catalogue(path)
+    except ConfigurationError as error:
+        assert str(error).startswith(f"{path}:")  # noqa: PT017 - most are refused, some may pass
+
+
+def test_no_value_of_a_file_is_shown_that_may_be_a_secret(write: Write) -> None:
+    assert "0123456701234567" not in complaint(load, write("a.yaml", "secret: 0123456701234567\n"))
+
+
+def test_yaml_without_pyyaml_says_what_to_install(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert complaint(load, write("a.yaml", YAML)) == "1: YAML needs PyYAML: pip install 'oauth_rs[yaml]'"
+    assert str(read_catalogue(write("a.toml", TOML))) == TREE
+
+
+@pytest.mark.parametrize("name", ["a.json", "a", "toml", ".toml", "a.toml.bak", "a.yamlx", "a.ini"])
+def test_a_file_of_another_kind_is_refused_unread(tmp_path: Path, name: str) -> None:
+    assert complaint(load, tmp_path / name) == "1: the name tells the format: let it end in .toml, .yaml or .yml"
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
+def test_a_file_over_the_limit_is_refused(write: Write, name: str) -> None:
+    assert load(write(name, "#" * MAX_BYTES)).data == {}
+    assert complaint(load, write(name, "#" * (MAX_BYTES + 1))).startswith(f"1: over {MAX_BYTES} bytes")
+
+
+def test_a_file_without_an_end_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").symlink_to("/dev/zero")
+    assert complaint(load, tmp_path / "a.toml").startswith("1: over")
+
+
+@pytest.mark.parametrize("name", ["absent.toml", "absent.yaml", "folder.toml"])
+def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(OSError, match=name):
+        load(tmp_path / name)
+
+
+@pytest.fixture
+def document(write: Write) -> Document:
+    return load(write("a.toml", "[policy]\nfirst = 1\n[policy.second]\nx = 1\n"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "line"),
+    [
+        (("policy", "first"), ValueError("wrong"), 2),
+        (("policy",), EntryError("wrong", "second", "x"), 4),
+        ((), EntryError("wrong", "policy", "second"), 3),
+        (("policy",), EntryError("wrong"), 1),
+        (("policy", "third"), UnicodeError("wrong"), 1),
+    ],
+    ids=repr,
+)
+def test_a_value_error_from_within_gets_file_and_line(
+    document: Document, keys: KeyPath, error: ValueError, line: int
+) -> None:
+    with pytest.raises(ConfigurationError) as caught, document.located(*keys):
+        raise error
+    assert str(caught.value) == f"{document.name}:{line}: wrong"
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("x"), KeyError("x"), OSError("x"), ConfigurationError("a.toml:7: x")], ids=repr
+)
+def test_other_errors_and_those_that_have_a_line_leave_as_they_are(document: Document, error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, document.located("policy"):
+        raise error
+    assert caught.value is error
+
+
+def test_nothing_happens_where_nothing_is_wrong(document: Document) -> None:
+    seen = []
+    with document.located("policy"):
+        seen.append(document.line("policy"))
+    assert seen
+
+
+def test_an_error_can_be_made_for_any_entry(document: Document) -> None:
+    assert str(document.error("wrong", "policy", "second", "y")) == f"{document.name}:3: wrong"

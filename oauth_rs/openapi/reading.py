@@ -1,0 +1,82 @@
+"""The policy that an OpenAPI document states ("Security Requirement Object", OpenAPI 3.0.4 and 3.1.1).
+
+Does not look at `servers`, for paths are relative to the application; nor at webhooks and callbacks, which it calls
+itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..policy import OperationRule, OperationScopes, Public
+from ..scopes import AllOf, AnyOf
+from .document import REQUIREMENTS, Described, Document, carries_scopes, operations_of, security_scheme
+
+
+def policy_from(document: Document, *, default: str | OperationRule | None = None) -> OperationScopes:
+    """What the operations of `document` ask for, by their `security` or else that of the document.
+
+    Its alternatives are a list, of which one is enough. Scopes of oauth2, openIdConnect and http bearer schemes count;
+    an alternative of other schemes is not open here, and a list of those alone asks for any grant. `[]` is `Public()`.
+    Operations that the document does not have are asked for `default`, and refused without one.
+
+    Raises ValueError that names the operation: where nothing says what it asks for, where a grant is optional or other
+    requirements stand beside the scopes, and for what the document does not declare.
+    """
+    rules: dict[str, OperationRule] = {}
+    silent: list[str] = []
+    for described in operations_of(document):
+        security = described.members.get("security", document.get("security"))
+        operation = described.operation
+        if security is None:
+            silent.append(described.name)
+        elif operation in rules:
+            raise ValueError(f"{described.name} is there twice, under other names of parameters: leave one out")
+        else:
+            rules[operation] = _rule(document, described, security)
+    if silent:
+        raise ValueError(f"nothing says who may call {', '.join(silent)}: write `security: []` where anybody may")
+    return OperationScopes(rules, default=default)
+
+
+def _rule(document: Document, described: Described, security: Any) -> OperationRule:
+    name = described.name
+    if REQUIREMENTS in described.members:
+        raise ValueError(
+            f"{name} asks for more than scopes ({REQUIREMENTS}): state its rule in code or in a policy file"
+        )
+    if not isinstance(security, list) or not all(isinstance(one, Mapping) for one in security):
+        raise ValueError(f"{name}: security lists objects, as [{{'oauth': ['photos']}}]")
+    if security in ([], [{}]):
+        return Public()
+    if {} in security:
+        raise ValueError(f"{name}: a grant is optional, and a policy knows no such thing: take {{}} out, or write `[]`")
+    alternatives = [_scopes(document, one, name) for one in security]
+    usable = [scopes for scopes in alternatives if scopes is not None] or [()]
+    try:
+        if len(usable) == 1 or () in usable:
+            return AllOf(*min(usable, key=len))
+        return AnyOf(*(AllOf(*scopes) if len(scopes) > 1 else scopes[0] for scopes in usable))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _scopes(document: Document, alternative: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    """The scopes of one alternative; None when none of its schemes grants any."""
+    found: list[str] = []
+    grants = apart = False
+    for scheme, needed in alternative.items():
+        carries = carries_scopes(security_scheme(document, scheme, name))
+        if not isinstance(needed, list) or not all(isinstance(scope, str) for scope in needed):
+            raise ValueError(f"{name}: {scheme} has a list of scopes, be it []")
+        if needed and not carries:
+            raise ValueError(
+                f"{name}: {scheme} grants no scopes, so {', '.join(needed)} would not be asked for: write []"
+            )
+        grants = grants or carries
+        apart = apart or not carries
+        found += needed
+    if grants and apart:
+        raise ValueError(
+            f"{name}: a request carries one set of credentials, and cannot be asked for two: split {{...}}"
+        )
+    return tuple(dict.fromkeys(found)) if grants else None

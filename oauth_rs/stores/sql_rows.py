@@ -97,31 +97,31 @@ class Rows:
 
     def _client_row(self, client: OAuth1Client) -> dict[str, Any]:
         return {
-            "client_id": _id(client.client_id),
+            "client_id": checked_id(client.client_id),
             "secret": self._encrypted(client.secret.encode()),
             "rsa_key": _pem(client.rsa_key) if isinstance(client.rsa_key, RSAPublicKey) else None,
-            "methods": _words(client.methods),
-            "scopes": _words(client.scopes),
+            "methods": joined(client.methods),
+            "scopes": joined(client.scopes),
         }
 
     def _token_row(self, token: OAuth1Token) -> dict[str, Any]:
         return {
-            "token": _id(token.token),
-            "client_id": _id(token.client_id),
+            "token": checked_id(token.token),
+            "client_id": checked_id(token.client_id),
             "secret": self._encrypted(token.secret.encode()),
             "subject": token.subject,
-            "scopes": _words(token.scopes),
+            "scopes": joined(token.scopes),
             "expires_at": token.expires_at,
         }
 
     def _mac_key_row(self, key: MACKey) -> dict[str, Any]:
         return {
-            "kid": _id(key.kid),
+            "kid": checked_id(key.kid),
             "key": self._encrypted(key.key if isinstance(key.key, bytes) else key.key.encode()),
             "algorithm": str(key.algorithm),
             "subject": key.subject,
-            "client_id": key.client_id and _id(key.client_id),
-            "scopes": _words(key.scopes),
+            "client_id": key.client_id and checked_id(key.client_id),
+            "scopes": joined(key.scopes),
             "expires_at": key.expires_at,
             "issued_at": key.issued_at,
         }
@@ -200,7 +200,8 @@ def _mac_key_columns() -> list[Column[Any]]:
     ]
 
 
-def _id(identifier: str) -> str:
+def checked_id(identifier: str) -> str:
+    """`identifier`, when it is storable. Raises ValueError otherwise."""
     if not storable(identifier):
         raise ValueError(f"an id that is stored is 1 to {MAX_ID} printable ASCII characters")
     return identifier
@@ -212,10 +213,11 @@ def _text(cell: object) -> str:
     return cell
 
 
-def _words(values: Collection[str]) -> str:
+def joined(values: Collection[str]) -> str:
+    """One text, that `split` takes apart again. Raises ValueError where it would not."""
     words = sorted(map(str, values))
     if (text := " ".join(words)).split() != words:
-        raise ValueError("a scope that is stored is not empty and holds no white space (RFC 6749 section 3.3)")
+        raise ValueError("a scope or role that is stored is not empty and holds no white space")
     return text
 
 

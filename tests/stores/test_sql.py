@@ -22,6 +22,7 @@ from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Run
 from oauth_rs.stores import sql, sql_rows
 from oauth_rs.stores.sql import SQLCredentials
+from tests.support.databases import add_lax_collation, cut_all, disposed, new_prefix
 from tests.support.finding import (
     CLIENT,
     HOSTILE,
@@ -33,39 +34,11 @@ from tests.support.finding import (
     awaiting,
     blocking,
 )
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.postgres import Postgres
 
 OLD, NEW = Fernet.generate_key(), Fernet.generate_key()
 BOTH = (CLIENT.client_id, TOKEN.token)
 SOON = 10.0  # seconds: much less than it takes to wait for what does not come
-_prefixes = (f"t{number}_" for number in itertools.count())
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with running_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def urls(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], str]:
-    """The URL of a database of the kind that is named; only the one of PostgreSQL is there already."""
-
-    def url(kind: str) -> str:
-        if kind == "postgresql":
-            server: Postgres = request.getfixturevalue("postgres")
-            return server.url
-        return f"{kind}:///{tmp_path_factory.mktemp('sql')}/credentials.db"
-
-    return url
-
-
-@contextmanager
-def disposed(engine: Engine) -> Iterator[Engine]:
-    try:
-        yield engine
-    finally:
-        engine.dispose()
 
 
 def fill(store: SQLCredentials, engine: Engine, *values: Any) -> SQLCredentials:
@@ -84,7 +57,7 @@ async def fill_async(store: SQLCredentials, engine: AsyncEngine) -> None:
 @contextmanager
 def awaited_store(url: str, **options: Any) -> Iterator[tuple[Source, asyncio.Runner]]:
     engine = create_async_engine(url, **options)
-    store = SQLCredentials(engine, keys=[NEW, OLD], prefix=next(_prefixes))
+    store = SQLCredentials(engine, keys=[NEW, OLD], prefix=new_prefix())
     with awaiting(store) as (source, runner):
         try:
             runner.run(fill_async(store, engine))
@@ -126,7 +99,7 @@ class TestBlocking(CredentialsContract):
     @classmethod
     def source(cls, urls: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[Source]:
         with disposed(create_engine(urls(request.param))) as engine:
-            yield blocking(fill(SQLCredentials(engine, keys=[NEW, OLD], prefix=next(_prefixes)), engine))
+            yield blocking(fill(SQLCredentials(engine, keys=[NEW, OLD], prefix=new_prefix()), engine))
 
 
 class TestAwaiting(CredentialsContract):
@@ -137,20 +110,8 @@ class TestAwaiting(CredentialsContract):
             yield source
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(urls: Callable[[str], str], request: pytest.FixtureRequest) -> Iterator[Engine]:
-    with disposed(create_engine(urls(request.param))) as engine:
-        yield engine
-
-
-@pytest.fixture
-def lite(tmp_path: Path) -> Iterator[Engine]:
-    with disposed(create_engine(f"sqlite:///{tmp_path}/credentials.db")) as engine:
-        yield engine
-
-
 def store_in(engine: Engine, *values: Any, keys: Any = (NEW, OLD)) -> SQLCredentials:
-    return fill(SQLCredentials(engine, keys=keys, prefix=next(_prefixes)), engine, *values)
+    return fill(SQLCredentials(engine, keys=keys, prefix=new_prefix()), engine, *values)
 
 
 def reason(ask: Callable[[], object]) -> str:
@@ -222,7 +183,7 @@ def test_on_postgresql_a_question_opens_no_transaction(postgres: Postgres) -> No
 @pytest.mark.parametrize("similar", [CLIENT.client_id.upper(), CLIENT.client_id + " "])
 def test_a_database_that_is_lax_about_ids_does_not_decide(lite: Engine, similar: str) -> None:
     store = SQLCredentials(lite, keys=[NEW])
-    event.listen(lite, "connect", _add_lax_collation)
+    event.listen(lite, "connect", add_lax_collation)
     columns = "client_id VARCHAR(255) PRIMARY KEY COLLATE lax, secret, rsa_key, methods, scopes"
     with lite.begin() as connection:
         connection.execute(text(f"CREATE TABLE {store.clients.name} ({columns})"))
@@ -234,19 +195,11 @@ def test_a_database_that_is_lax_about_ids_does_not_decide(lite: Engine, similar:
     assert blocking(store).pair(CLIENT.client_id) == (CLIENT, None)
 
 
-def _add_lax_collation(connection: Any, *_args: Any) -> None:
-    def compare(one: str, other: str) -> int:
-        one, other = one.rstrip().lower(), other.rstrip().lower()
-        return (one > other) - (one < other)
-
-    connection.create_collation("lax", compare)
-
-
 # Out of order
 
 
 def test_a_database_without_the_tables_is_an_outage(engine: Engine) -> None:
-    source = blocking(SQLCredentials(engine, keys=[NEW], prefix=next(_prefixes)))
+    source = blocking(SQLCredentials(engine, keys=[NEW], prefix=new_prefix()))
     assert reason(lambda: source.pair(*BOTH)) == "credentials_unavailable"
     assert reason(lambda: source.mac_key("kid")) == "credentials_unavailable"
 
@@ -277,7 +230,7 @@ def test_what_no_database_raises_is_not_hidden() -> None:
 
 
 def test_an_outage_is_logged_with_its_cause(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
-    source = blocking(SQLCredentials(engine, keys=[NEW], prefix=next(_prefixes)))
+    source = blocking(SQLCredentials(engine, keys=[NEW], prefix=new_prefix()))
     reason(lambda: source.pair("app\nINJECTED", ""))
     (record,) = caplog.records
     assert "\n" not in record.message
@@ -327,13 +280,6 @@ def test_a_database_that_went_away_is_an_outage_for_those_who_await_too(postgres
         finally:
             postgres.start()
         assert source.pair(*BOTH) == (CLIENT, TOKEN)
-
-
-def cut_all(postgres: Postgres) -> None:
-    """What firewalls and restarts do to connections that lie idle in a pool."""
-    with disposed(create_engine(postgres.url, isolation_level="AUTOCOMMIT")) as engine, engine.connect() as connection:
-        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-        connection.execute(text(f"{others} AND backend_type = 'client backend'"))
 
 
 def test_connections_that_were_cut_while_idle_cost_no_request(postgres: Postgres) -> None:
@@ -601,7 +547,7 @@ def test_an_engine_that_awaits_is_managed_through_its_connections(tmp_path: Path
         store: Any = source.credentials
 
         async def manage() -> int:
-            engine: AsyncEngine = store._engine
+            engine: AsyncEngine = store.engine
             async with engine.begin() as connection:
                 await connection.run_sync(partial(store.remove, tokens=[TOKEN.token]))
             async with engine.connect() as connection:

@@ -17,8 +17,9 @@ Does no input or output itself.
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .errors import Unavailable
@@ -31,8 +32,17 @@ class Reply:
     """What an HTTP exchange gave: any status, a body that was under the limit, `content_type` as sent or ""."""
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)  # may echo a token
     content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What this side proves itself with in TLS: PEM files of a certificate chain and its private key (RFC 8705)."""
+
+    chain: str
+    key: str
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +50,26 @@ class Fetch:
     """One HTTP exchange. Gives a `Reply`, or raises `Unavailable` in the flow.
 
     An answer is shared with every equal Fetch asked while it is under way and for `shared` seconds after it came, so
-    that a caller who was about to ask when it arrived does not ask again. `limit` is in bytes.
+    that a caller who was about to ask when it arrived does not ask again. Where equal ones differ by the letter, as
+    with an assertion that is good once, `flight` says what they have in common. `limit` is in bytes; `timeout` in
+    seconds, for one that has less time than the settings allow.
     """
 
     method: str
     url: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    # Neither is shown: they hold tokens and secrets.
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
     limit: int = 1 << 18
     shared: float = 0.0
+    flight: bytes = field(default=b"", repr=False)
+    timeout: float = inf
+    certificate: Certificate | None = None
+
+    @property
+    def shared_by(self) -> object:
+        """What is equal for those that share an answer."""
+        return (self.method, self.url, self.flight) if self.flight else self
 
     def __iter__(self) -> "Generator[Fetch, Reply, Reply]":
         return (yield self)

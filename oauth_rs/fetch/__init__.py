@@ -8,17 +8,19 @@ shared across a fork or between event loops, and there is nothing to close. bloc
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Generic, TypeAlias, TypeVar
 
 import anyio
 import httpx2
 
 from ..errors import Unavailable
-from ..flow import Fetch, Reply
+from ..flow import Certificate, Fetch, Reply
 
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
+MAX_CERTIFICATES = 32  # of this side, whose TLS contexts are kept
 _REDIRECTS = range(300, 400)
 # What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
@@ -46,11 +48,33 @@ class HTTPSettings:
         # Reading the trust anchors takes longer than a fetch; one context serves every client, thread and loop.
         return self.tls or httpx2.create_ssl_context(trust_env=False)
 
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(verify=self._tls, timeout=self.timeout, proxy=self.proxy, trust_env=False)
+    @cached_property
+    def _with_certificate(self) -> Callable[[Certificate], ssl.SSLContext]:
+        return lru_cache(maxsize=MAX_CERTIFICATES)(self._loaded)
 
-    def async_client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(verify=self._tls, timeout=self.timeout, proxy=self.proxy, trust_env=False)
+    def _loaded(self, certificate: Certificate) -> ssl.SSLContext:
+        # A context of its own: whoever loads a certificate into that of others shows it to every server.
+        context = httpx2.create_ssl_context(trust_env=False)
+        if self.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=b"".join(self.tls.get_ca_certs(binary_form=True)))
+        context.load_cert_chain(certificate.chain, certificate.key, certificate.password)
+        return context
+
+    def _context(self, fetch: Fetch) -> ssl.SSLContext:
+        return self._tls if fetch.certificate is None else self._with_certificate(fetch.certificate)
+
+    def timeout_of(self, fetch: Fetch) -> float:
+        """Seconds that the whole of `fetch` may take."""
+        return min(self.timeout, fetch.timeout)
+
+    def client(self, fetch: Fetch) -> httpx2.Client:
+        verify, timeout = self._context(fetch), self.timeout_of(fetch)
+        return httpx2.Client(verify=verify, timeout=timeout, proxy=self.proxy, trust_env=False)
+
+    def async_client(self, fetch: Fetch) -> httpx2.AsyncClient:
+        verify, timeout = self._context(fetch), self.timeout_of(fetch)
+        return httpx2.AsyncClient(verify=verify, timeout=timeout, proxy=self.proxy, trust_env=False)
 
 
 class Flight(Generic[E]):

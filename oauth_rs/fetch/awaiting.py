@@ -28,7 +28,7 @@ class AwaitingHTTP:
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._aside = BlockingHTTP(settings)
-        self._flights: RunVar[dict[Fetch, Flight[anyio.Event]]] = RunVar(f"oauth_rs.flights.{id(self)}")
+        self._flights: RunVar[dict[object, Flight[anyio.Event]]] = RunVar(f"oauth_rs.flights.{id(self)}")
 
     async def drive(self, run: Run[T], read_body: Callable[[int], Awaitable[bytes | None]] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
@@ -48,20 +48,21 @@ class AwaitingHTTP:
         """
         flights = self._flights.get({})
         self._flights.set(flights)
-        while (flight := flights.get(fetch)) is not None and flight.joinable():
+        key = fetch.shared_by
+        while (flight := flights.get(key)) is not None and flight.joinable():
             await flight.done.wait()
             if flight.outcome is not None:
                 return answer(flight.outcome)
             # Whoever led was cancelled: look again, perhaps to lead.
         for ended in [one for one, flight in flights.items() if not flight.joinable()]:
             del flights[ended]
-        flight = flights[fetch] = Flight(anyio.Event(), timeout=self._settings.timeout)
+        flight = flights[key] = Flight(anyio.Event(), timeout=self._settings.timeout_of(fetch))
         try:
             flight.end(await self._perform(fetch), shared=fetch.shared)
         finally:
             if flight.outcome is None:
-                if flights.get(fetch) is flight:  # not one that took its place when its time was up
-                    del flights[fetch]
+                if flights.get(key) is flight:  # not one that took its place when its time was up
+                    del flights[key]
                 flight.done.set()
         return answer(flight.outcome)
 
@@ -77,7 +78,7 @@ class AwaitingHTTP:
 
     async def _perform(self, fetch: Fetch) -> Outcome:
         try:
-            with anyio.fail_after(self._settings.timeout):
+            with anyio.fail_after(self._settings.timeout_of(fetch)):
                 return await self._exchange(fetch)
         except TimeoutError:
             return "fetch_timeout"
@@ -86,7 +87,7 @@ class AwaitingHTTP:
 
     async def _exchange(self, fetch: Fetch) -> Reply:
         async with (
-            self._settings.async_client() as client,
+            self._settings.async_client(fetch) as client,
             client.stream(fetch.method, fetch.url, headers=headers(fetch), content=fetch.body) as response,
         ):
             collected = Collected(fetch, response)

@@ -29,7 +29,7 @@ class _Flights:
     """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    of: dict[Fetch, Flight[threading.Event]] = field(default_factory=dict)
+    of: dict[object, Flight[threading.Event]] = field(default_factory=dict)
 
 
 def _no_body(_limit: int) -> bytes:
@@ -61,12 +61,12 @@ class BlockingHTTP:
         """
         flight, leads = self._join(fetch)
         if not leads:
-            flight.done.wait(self._settings.timeout)
+            flight.done.wait(self._settings.timeout_of(fetch))
             return answer(flight.outcome)
         line = _Line()
         # In a thread of its own: blocking reads can be dripped past any time-out that is set on each of them.
         threading.Thread(target=self._perform, args=(fetch, flight, line), name="oauth_rs-fetch", daemon=True).start()
-        if not flight.done.wait(self._settings.timeout):
+        if not flight.done.wait(self._settings.timeout_of(fetch)):
             line.cut()
         return answer(flight.outcome)
 
@@ -87,12 +87,13 @@ class BlockingHTTP:
         # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
         flights = self._flights.setdefault(os.getpid(), _Flights())
         with flights.lock:
-            flight = flights.of.get(fetch)
+            flight = flights.of.get(fetch.shared_by)
             if flight is not None and flight.joinable():
                 return flight, False
             for ended in [one for one, flight in flights.of.items() if not flight.joinable()]:
                 del flights.of[ended]
-            flight = flights.of[fetch] = Flight(threading.Event(), timeout=self._settings.timeout)
+            timeout = self._settings.timeout_of(fetch)
+            flight = flights.of[fetch.shared_by] = Flight(threading.Event(), timeout=timeout)
             return flight, True
 
     def _perform(self, fetch: Fetch, flight: Flight[threading.Event], line: "_Line") -> None:
@@ -106,9 +107,9 @@ class BlockingHTTP:
             flight.end(outcome, shared=fetch.shared)
 
     def _exchange(self, fetch: Fetch, line: "_Line") -> Reply:
-        deadline = time.monotonic() + self._settings.timeout
+        deadline = time.monotonic() + self._settings.timeout_of(fetch)
         with (
-            self._settings.client() as client,
+            self._settings.client(fetch) as client,
             client.stream(
                 fetch.method,
                 fetch.url,

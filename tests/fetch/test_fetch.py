@@ -39,7 +39,7 @@ def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("dead_proxy")
 def test_proxies_of_the_environment_are_not_used(web: ScriptedServer) -> None:
     web.answers["/"] = b"here"
-    with HTTPSettings().client() as client:
+    with HTTPSettings().client(FETCH) as client:
         assert client.get(web.url).content == b"here"
 
 
@@ -48,7 +48,7 @@ def test_proxies_of_the_environment_are_not_used_when_awaiting(web: ScriptedServ
     web.answers["/"] = b"here"
 
     async def get() -> bytes:
-        async with HTTPSettings().async_client() as client:
+        async with HTTPSettings().async_client(FETCH) as client:
             return (await client.get(web.url)).content
 
     assert anyio.run(get) == b"here"
@@ -56,7 +56,7 @@ def test_proxies_of_the_environment_are_not_used_when_awaiting(web: ScriptedServ
 
 def test_a_proxy_of_the_settings_is_used(web: ScriptedServer) -> None:
     web.answers["http://id.invalid/jwks"] = b"through the proxy"
-    with HTTPSettings(proxy=web.url).client() as client:
+    with HTTPSettings(proxy=web.url).client(FETCH) as client:
         assert client.get("http://id.invalid/jwks").content == b"through the proxy"
 
 

@@ -1,7 +1,7 @@
-"""Reading an issuer's metadata: where its keys are (RFC 8414 section 3, OpenID Connect Discovery 1.0 section 4).
+"""Reading an issuer's metadata: where its keys and endpoints are (RFC 8414 section 3, OpenID Connect Discovery 1.0
+section 4).
 
-Believes a document only when its `issuer` is the one asked for. Does not cache (remote_keys.py does) and does not read
-the endpoints that only clients need.
+Believes a document only when its `issuer` is the one asked for. Does not cache: whoever asks does.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ UNREACHABLE = "The issuer of the access token could not be reached."
 
 @dataclass(frozen=True, slots=True)
 class IssuerMetadata:
-    """The metadata of `issuer`, an https URL or an http one to this machine, as the place to look for its keys."""
+    """The metadata of `issuer`, an https URL or an http one to this machine, as the place to look for what it has."""
 
     issuer: str
 
@@ -36,15 +36,15 @@ class IssuerMetadata:
     def __str__(self) -> str:
         return self.issuer
 
-    def jwks_uri(self, *, shared: float) -> Flow[str]:
-        """Where the issuer says its keys are.
+    def endpoint(self, name: str, *, shared: float) -> Flow[str]:
+        """Where the issuer says that `name` is, as `jwks_uri` or `introspection_endpoint`.
 
         Raises Unavailable (`discovery_failed` also when that is no place we may fetch from; see discover).
         """
         document = yield from discover(self.issuer, shared=shared)
-        url = document.get("jwks_uri")
+        url = document.get(name)
         if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(self.issuer)):
-            # An issuer elsewhere has no keys on this machine: it would send us to whatever listens here.
+            # An issuer elsewhere has nothing on this machine: it would send us to whatever listens here.
             raise Unavailable("discovery_failed", UNREACHABLE)
         return url
 

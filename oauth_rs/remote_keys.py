@@ -164,7 +164,7 @@ class RemoteKeys:
         try:
             url = self._url
             if isinstance(self._location, IssuerMetadata) and not url:
-                url = self._url = yield from self._location.jwks_uri(shared=self._shared)
+                url = self._url = yield from self._location.endpoint("jwks_uri", shared=self._shared)
             held = self._fetched_since(before)
             if held is None:
                 reply = yield from Fetch("GET", url, _ACCEPT, shared=self._shared)

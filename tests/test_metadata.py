@@ -23,7 +23,7 @@ def reply(document: Any, status: int = 200) -> Reply:
 
 
 def located(document: dict[str, Any]) -> str:
-    return play(IssuerMetadata(ISSUER).jwks_uri(shared=1.5), (fetch(URLS[0]), reply(document)))
+    return play(IssuerMetadata(ISSUER).endpoint("jwks_uri", shared=1.5), (fetch(URLS[0]), reply(document)))
 
 
 def discovered(*replies: Reply | Unavailable) -> Any:
@@ -166,7 +166,7 @@ def test_an_issuer_elsewhere_has_no_keys_on_this_machine() -> None:
 def test_an_issuer_on_this_machine_has() -> None:
     issuer, keys = "http://127.0.0.1:9000", "http://localhost:9001/keys"
     script = (fetch(metadata_urls(issuer)[0]), reply({"issuer": issuer, "jwks_uri": keys}))
-    assert play(IssuerMetadata(issuer).jwks_uri(shared=1.5), script) == keys
+    assert play(IssuerMetadata(issuer).endpoint("jwks_uri", shared=1.5), script) == keys
 
 
 def test_a_document_without_keys_is_of_no_use() -> None:

@@ -1,18 +1,23 @@
 """Access tokens that are JWTs of one issuer (RFC 9068, RFC 8725).
 
 The order of checks is fixed: syntax, key, signature, `typ`, issuer, required claims, audience, times, scopes, names,
-`cnf`. The claims are believed only after the signature; before it `iss` may select this provider, or refuse what would
-need a fetch. Does not ask whether a token was revoked: it is good until it expires.
+`cnf`, client, status. The claims are believed only after the signature; before it they may select this provider, or
+refuse what would need a fetch. Whether a token was revoked is asked with `status` only: without it a token is good
+until it expires.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from copy import copy
 from sys import intern
 from typing import Any, TypeAlias
 
 from ..cache import GenerationalCache
+from ..catalogue import ScopeCatalogue
+from ..claim_names import ClaimPath
+from ..clients import ClientRegistry, RegisteredClient, known, registry_of
 from ..errors import InvalidToken
-from ..flow import Flow
+from ..flow import Flow, at_once
 from ..jose import claims as claim
 from ..jose.algorithms import SUPPORTED
 from ..jose.jwk import Key
@@ -21,13 +26,20 @@ from ..keys import KeySource
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..remote_keys import RemoteKeys
+from ..roles import RoleMap
+from ..status_list import StatusLists, TokenStatus
 from . import unknown_issuer
+from .issuers import IssuedBy
+from .presented import Presented
+from .scoping import names_of, role_maps, scoping_of
+from .selection import Accepts, selectors_of
 
 LEEWAY = 60.0  # seconds of clock difference with the issuer
 MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
 CACHE_SIZE = 20_000  # tokens; under 20 MB
 CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
 _Cache: TypeAlias = GenerationalCache[Grant]
+_Clients: TypeAlias = Collection[str] | Collection[RegisteredClient] | Mapping[str, RegisteredClient] | ClientRegistry
 _RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
 
 
@@ -37,7 +49,14 @@ class JWTProvider:
     `keys` come from the issuer's metadata unless given. `algorithms` narrows what the keys allow. `typ` lists the
     accepted header types (None stands for an absent one) and `required` the claims that must be present beside `iss`,
     `aud` and `exp`; both default to RFC 9068, and issuers that do not follow it need them stated, as
-    `typ=("at+jwt", "JWT")`. `client_id` is also met by `azp` or `cid`. `scopes` limits what this provider may grant.
+    `typ=("at+jwt", "JWT")`. `client_id` is also met by `azp` or `cid`.
+
+    `scopes` limits what this provider may grant, in whatever way. `roles` is a RoleMap, or several, and grants more
+    within that limit. `clients` are ids or a registry: tokens of other clients are refused, and of one that is disabled
+    when the verdict on its token is forgotten, after `cache_seconds`. `status` asks the status lists that tokens refer
+    to, whenever a token is used. `accepts` tells its tokens from those of other providers. `properties`, `owner` and
+    `domain` say where a grant finds what it says of itself (see ClaimNames).
+
     `leeway` and `cache_seconds` are in seconds; `cache_size` counts tokens, 0 keeps none. `clock` is wall time,
     `monotonic` never goes back.
     """
@@ -52,6 +71,13 @@ class JWTProvider:
         typ: Collection[str | None] = ("at+jwt",),
         required: Collection[str] = _RFC9068_CLAIMS,
         scopes: Collection[str] | None = None,
+        roles: RoleMap | Iterable[RoleMap] = (),
+        clients: _Clients | None = None,
+        status: StatusLists | None = None,
+        accepts: Accepts = (),
+        properties: ClaimPath | Mapping[str, ClaimPath] = (),
+        owner: Mapping[str, ClaimPath] | None = None,
+        domain: str = "",
         leeway: float = LEEWAY,
         cache_size: int = CACHE_SIZE,
         cache_seconds: float = CACHE_SECONDS,
@@ -66,16 +92,21 @@ class JWTProvider:
                 raise TypeError(f"{option} is a list of strings, not one string")
         self.name = name or issuer
         self.issuer = issuer
+        self.accepts = selectors_of(accepts, IssuedBy(issuer))
         self._audience = frozenset((audience,) if isinstance(audience, str) else audience)
         self._keys = keys or RemoteKeys(IssuerMetadata(issuer), monotonic=monotonic)
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._types = frozenset(media_type(one or "") for one in typ)
         self._required = tuple(required)
-        self._scopes = None if scopes is None else frozenset(scopes)
+        listed = role_maps(roles)
+        self._scoping = scoping_of(scopes, listed)
+        self._names = names_of(listed, properties, owner, domain)
+        self._clients = None if clients is None else registry_of(clients)
         self._leeway = leeway
         self._cache_size, self._cache_seconds = cache_size, min(cache_seconds, self._keys.max_age)
         self._clock, self._monotonic = clock, monotonic
         self._check_options()
+        self._status = None if status is None else self._status_of(status)
         self.remembers = self._cache_size > 0 and self._cache_seconds > 0
         self._memory = self._forget(None)
 
@@ -91,6 +122,16 @@ class JWTProvider:
         if not 0 <= self._cache_seconds <= CACHE_SECONDS or self._cache_size < 0:
             raise ValueError(f"cache_seconds is 0 to {CACHE_SECONDS:.0f}, and cache_size is not negative")
 
+    def _status_of(self, status: StatusLists) -> TokenStatus:
+        return status.of(
+            self.issuer,
+            self._keys,
+            tokens=self._cache_size,
+            algorithms=self._algorithms,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
+
     def recall(self, digest: bytes, /) -> Grant | None:
         """The grant of a token verified within `cache_seconds`, unless it expired or a key has gone since."""
         now = self._monotonic()
@@ -99,48 +140,75 @@ class JWTProvider:
             basis, cache = self._memory = self._forget(self._keys.basis)
         young, old, turn_at = cache.generations
         grant = (young.get(digest) or old.get(digest)) if now < turn_at else cache.get(digest, now)
-        return grant if grant is not None and self._clock() < grant.expires_at else None
+        if grant is None or self._clock() >= grant.expires_at:
+            return None
+        return grant if self._status is None or self._status.holds(digest) else None
 
-    def recognises(self, token: CompactJWS, /) -> bool:
-        """True when the unverified `iss` is this issuer, to the letter. Raises InvalidToken (`malformed_claims`)."""
-        return token.claims.get("iss") == self.issuer
+    def verify(self, token: Presented, /) -> Grant | Flow[Grant]:
+        """The grant that `token` proves, remembered. Fetches nothing for a token of another issuer.
 
-    def verify(self, token: CompactJWS, digest: bytes, /) -> Grant | Flow[Grant]:
-        """The grant that `token` proves, remembered under `digest`. Fetches nothing for a token of another issuer.
-
-        Raises InvalidToken (`unknown_issuer`, `algorithm_not_allowed`, `unknown_key`, `bad_signature`, `wrong_typ`,
-        `wrong_issuer`, `missing_claim`, `malformed_claim`, `no_audience`, `wrong_audience`, `no_expiry`, `expired`,
-        `not_yet_valid`, `malformed_claims`) and Unavailable (see remote_keys.py).
+        Raises InvalidToken (those of jose/jws.py, `unknown_issuer`, `algorithm_not_allowed`, `unknown_key`,
+        `bad_signature`, `wrong_typ`, `wrong_issuer`, `missing_claim`, `malformed_claim`, `no_audience`,
+        `wrong_audience`, `no_expiry`, `expired`, `not_yet_valid`, `malformed_claims`, `client_not_registered`, those of
+        status_list/) and Unavailable (see remote_keys.py and status_list/, and as the registry of `clients` does).
         """
+        jws = token.jws
         # The cache is taken before the key is found: should the key go meanwhile, this cache goes with it.
         cache = self._memory[1]
-        header = token.header
+        header = jws.header
         if self._algorithms is not None and header.alg not in self._algorithms:
             raise algorithm_not_allowed()
         key = self._keys.peek(header.alg, header.kid)
         if key is not None:
-            return self._conclude(token, digest, key, cache)
-        if not self.recognises(token):
+            return self._conclude(jws, token.digest, key, cache)
+        if jws.claims.get("iss") != self.issuer:
             raise unknown_issuer()
-        return self._wait(token, digest, cache)
+        return self._wait(jws, token.digest, cache)
 
     def warm(self) -> Flow[None]:
         """Fetches the keys of the issuer."""
         yield from self._keys.warm()
 
-    def _wait(self, token: CompactJWS, digest: bytes, cache: _Cache) -> Flow[Grant]:
-        key = yield from self._keys.find(token.header.alg, token.header.kid)
-        return self._conclude(token, digest, key, cache)
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "JWTProvider":
+        """The same provider with the same keys, whose grants hold the scopes that `catalogue` makes of theirs.
 
-    def _conclude(self, token: CompactJWS, digest: bytes, key: Key, cache: _Cache) -> Grant:
-        if not key.verify(token.header.alg, token.signing_input, token.signature):
+        Raises ValueError where `scopes` or `roles` names a scope that the catalogue does not have.
+        """
+        bound = copy(self)
+        bound._scoping = self._scoping.with_catalogue(catalogue, self.name)  # noqa: SLF001 - nobody else has it yet
+        bound._memory = bound._forget(None)  # noqa: SLF001 - what was remembered was granted without the catalogue
+        return bound
+
+    def _wait(self, jws: CompactJWS, digest: bytes, cache: _Cache) -> Flow[Grant]:
+        key = yield from self._keys.find(jws.header.alg, jws.header.kid)
+        verdict = self._conclude(jws, digest, key, cache)
+        return verdict if isinstance(verdict, Grant) else (yield from verdict)
+
+    def _conclude(self, jws: CompactJWS, digest: bytes, key: Key, cache: _Cache) -> Grant | Flow[Grant]:
+        if not key.verify(jws.header.alg, jws.signing_input, jws.signature):
             raise InvalidToken("bad_signature", "The signature of the access token is not good.")
-        grant = self._grant(token, token.claims)
+        grant = self._grant(jws, jws.claims)
+        if self._clients is not None or self._status is not None:
+            return at_once(self._admit(grant, jws, digest, cache))
         if self.remembers:
-            now = self._monotonic()
-            if self._keys.outlast(now + self._cache_seconds):
-                cache.put(digest, grant, now)
+            self._remember(grant, digest, cache)
         return grant
+
+    def _admit(self, grant: Grant, jws: CompactJWS, digest: bytes, cache: _Cache) -> Flow[Grant]:
+        if self._clients is not None:
+            is_known = known(self._clients, grant.client_id)
+            if not (is_known if isinstance(is_known, bool) else (yield from is_known)):
+                raise InvalidToken("client_not_registered", "The client of the access token is not registered here.")
+        if self._status is not None:
+            yield from self._status.check(jws.claims, digest)
+        if self.remembers:
+            self._remember(grant, digest, cache)
+        return grant
+
+    def _remember(self, grant: Grant, digest: bytes, cache: _Cache) -> None:
+        now = self._monotonic()
+        if self._keys.outlast(now + self._cache_seconds):
+            cache.put(digest, grant, now)
 
     def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:
         if signed.header.typ not in self._types:
@@ -148,17 +216,19 @@ class JWTProvider:
         self._check_required(claims)
         claim.check_audience(claims, self._audience)
         expires_at = claim.check_times(claims, self._clock(), self._leeway)
-        scopes = claim.scopes(claims)
+        scopes = self._scoping.of(claims)
         return Grant(  # by position: by name it takes twice as long
             "Bearer",  # the only scheme that presents these tokens as they are
             self.name,
             self.issuer,
             claim.text(claims, "sub"),
             intern(claim.client(claims)),  # few clients, many grants
-            scopes if self._scopes is None else scopes & self._scopes,
+            scopes,
             expires_at,
             signed.payload,
             claim.confirmation(claims) if "cnf" in claims or "mac_key" in claims else None,
+            None,
+            self._names,
         )
 
     def _check_required(self, claims: Mapping[str, Any]) -> None:

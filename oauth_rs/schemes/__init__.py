@@ -3,10 +3,24 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
+from ..catalogue import ScopeCatalogue
 from ..flow import Flow
-from ..model import Grant, Request
+from ..model import Grant
 from ..replay import ReplayStore
+from ..request import Request
 from ..urls import ExternalURL
+
+
+class Places(NamedTuple):
+    """Where the credentials of a scheme may stand beside `Authorization`.
+
+    Names of `headers` are in lower case. `fields` are parameters of the query and of forms, to the letter; every
+    parameter that begins with one of `prefixes` is one too.
+    """
+
+    headers: frozenset[bytes] = frozenset()
+    fields: frozenset[bytes] = frozenset()
+    prefixes: tuple[bytes, ...] = ()
 
 
 class Site(NamedTuple):
@@ -35,6 +49,14 @@ class Scheme(Protocol):
     def binds_requests(self) -> bool: ...
 
     @property
+    def needs_hosts(self) -> bool:
+        """True when it is only sound where the server was told which hosts it answers for, by `url`."""
+
+    @property
+    def places(self) -> Places:
+        """Where credentials are taken out before the application sees the request, if it is not to see them."""
+
+    @property
     def looks_elsewhere(self) -> bool:
         """True when credentials may also stand outside `Authorization`: only then is `elsewhere` called."""
 
@@ -44,9 +66,17 @@ class Scheme(Protocol):
     def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:
         """The grant that `credentials` prove. Raises OAuthError that names this scheme and traces the credentials."""
 
-    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
-        """A `WWW-Authenticate` value of this scheme."""
+    def challenge(
+        self, *, scope: str = "", error: str = "", description: str = "", more: Sequence[tuple[str, str]] = ()
+    ) -> str:
+        """A `WWW-Authenticate` value of this scheme; `more` are further parameters (RFC 9470), where it has such."""
 
     def private(self, request: Request, /) -> bool: ...
 
     def warm(self) -> Flow[None]: ...
+
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "Scheme":
+        """The same scheme, whose grants hold the scopes that `catalogue` makes of theirs.
+
+        Raises ValueError for a scope of its configuration that the catalogue does not have.
+        """

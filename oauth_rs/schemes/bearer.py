@@ -7,22 +7,27 @@ Does not know what a token means: providers do.
 
 import logging
 from collections.abc import Collection, Sequence
+from copy import copy
 from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import unquote_to_bytes
 
+from ..catalogue import ScopeCatalogue
 from ..errors import InvalidRequest, InvalidToken, OAuthError, RequestTooLarge, Unavailable
 from ..flow import Flow, ReadBody
 from ..headers import challenge, is_form, is_one_token, quotable
 from ..jose.jws import JSON_OBJECT, parse
-from ..model import Grant, Request
-from ..providers import Provider, unknown_issuer
-from . import Site
+from ..model import Grant
+from ..providers import Provider
+from ..providers.choosing import Choice
+from ..providers.presented import Presented
+from ..request import Request
+from . import Places, Site
 
 MAX_FORM_BYTES = 65_536  # a form that carries a token is a short one; larger ones are refused with 413
 MAX_QUERY_BYTES = 65_536  # as long as the longest request line of common servers
 # What two tokens look like that WSGI folded into one header: two JWTs have five parts together.
-_PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token"})
+_PERHAPS_TWO = frozenset({"malformed_token", "encrypted_token", "unknown_issuer"})
 
 logger = logging.getLogger("oauth_rs")
 
@@ -58,9 +63,10 @@ AUTHORIZATION = Header("Authorization", "Bearer")
 
 
 class Bearer:
-    """Checks bearer tokens against `providers`, asked in order, found where `presentation` says.
+    """Checks bearer tokens, found where `presentation` says, by the one of `providers` that each is for.
 
-    `realm` and `resource_metadata` (the URL of RFC 9728) go into every challenge.
+    `realm` and `resource_metadata` (the URL of RFC 9728) go into every challenge. `needs_hosts` is True when a provider
+    is chosen by the host: the server must then be told its own.
     """
 
     name = "Bearer"
@@ -75,16 +81,10 @@ class Bearer:
     ) -> None:
         if not providers:
             raise ValueError("Bearer() trusts nobody: give it at least one provider")
-        if not all(hasattr(provider, "recall") for provider in providers):
-            raise TypeError("providers are objects such as JWTProvider(issuer, audience=...)")
-        if len({provider.name for provider in providers}) < len(providers):
-            raise ValueError("two providers of the same name or issuer: name them apart, or merge them")
         if not all(isinstance(place, _PLACES) for place in presentation):
             raise TypeError("presentation lists Header(...), FormField(...) and LegacyQuery(...)")
         if not presentation:
             raise ValueError("presentation lists at least one place where a token may be")
-        self._providers = providers
-        self._recalls = tuple(provider.recall for provider in providers if provider.remembers)
         self._realm, self._resource_metadata = quotable(realm), quotable(resource_metadata)
         headers = [place for place in presentation if isinstance(place, Header)]
         self.authorization_names: Collection[bytes] = frozenset(
@@ -93,7 +93,9 @@ class Bearer:
         self._headers = tuple(one.name.lower().encode() for one in headers if not one.scheme)
         self._fields = tuple(place.name.encode() for place in presentation if isinstance(place, FormField))
         self._query = tuple(place.name.encode() for place in presentation if isinstance(place, LegacyQuery))
+        self.places = Places(frozenset(self._headers), frozenset((*self._fields, *self._query)))
         self.looks_elsewhere = bool(self._headers or self._fields or self._query)
+        self._choose_among(providers)
 
     def elsewhere(self, request: Request, /) -> Sequence[bytes] | Flow[Sequence[bytes]]:
         """The tokens outside `Authorization`.
@@ -109,20 +111,22 @@ class Bearer:
             return self._in_form(found)
         return found
 
-    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:  # noqa: ARG002 - others need them
+    def authenticate(self, request: Request, credentials: bytes, site: Site, /) -> Grant | Flow[Grant]:
         """The grant that the token `credentials` proves.
 
-        Raises InvalidRequest (`malformed_credentials`), InvalidToken (`unknown_issuer`, `sender_constrained`, those of
-        jose/jws.py and of the provider) and Unavailable.
+        Raises InvalidRequest (`malformed_credentials`), InvalidToken (`sender_constrained`, those of choosing.py and of
+        the provider) and Unavailable.
         """
-        digest = sha256(credentials).digest() if self._recalls else b""
+        digest = sha256(credentials).digest() if self._digests else b""
         try:
             for recall in self._recalls:
                 grant = recall(digest)
                 if grant is not None:
                     break
             else:
-                verdict = self._verify(credentials, digest)
+                # Junk ends here, before anything is made of it.
+                jws = parse(credentials, payload=JSON_OBJECT) if self._takes_jwts else None
+                verdict = self._grant(Presented(credentials, digest, request, site.url, jws))
                 if not isinstance(verdict, Grant):
                     return self._wait(verdict, credentials)
                 grant = verdict
@@ -135,7 +139,9 @@ class Bearer:
             raise error  # noqa: TRY201 - with the chain it has
         return grant
 
-    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:
+    def challenge(
+        self, *, scope: str = "", error: str = "", description: str = "", more: Sequence[tuple[str, str]] = ()
+    ) -> str:
         """`Bearer` with realm, scope, error, error_description and resource_metadata, those that are known."""
         return challenge(
             "Bearer",
@@ -144,6 +150,7 @@ class Bearer:
                 ("scope", scope),
                 ("error", error),
                 ("error_description", description),
+                *more,
                 ("resource_metadata", self._resource_metadata),
             ),
         )
@@ -154,11 +161,23 @@ class Bearer:
 
     def warm(self) -> Flow[None]:
         """Lets every provider fetch ahead; one that cannot be reached does not keep the others from it."""
-        for provider in self._providers:
+        for provider in self._choice.providers:
             try:
                 yield from provider.warm()
             except Unavailable as error:
                 logger.warning("%s could not be reached ahead of the first request: %s", provider.name, error.reason)
+
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "Bearer":
+        """The same scheme, with each provider bound to `catalogue`. Raises ValueError as they do."""
+        bound = copy(self)
+        bound._choose_among([provider.with_catalogue(catalogue) for provider in self._choice.providers])  # noqa: SLF001
+        return bound
+
+    def _choose_among(self, providers: Sequence[Provider]) -> None:
+        at = (b"authorization",) if self.authorization_names else ()
+        self._choice = Choice(providers, headers=(*self._headers, *at))
+        self._recalls, self._digests, self._grant = self._choice.recalls, self._choice.remembers, self._choice.grant
+        self._takes_jwts, self.needs_hosts = self._choice.takes_jwts, self._choice.needs_hosts
 
     def _in_form(self, found: list[bytes]) -> Flow[Sequence[bytes]]:
         body = yield from ReadBody(MAX_FORM_BYTES)
@@ -168,15 +187,6 @@ class Bearer:
         if fields and not body.isascii():
             raise InvalidRequest("form_not_ascii", "A form that carries an access token is ASCII.")
         return found + fields
-
-    def _verify(self, credentials: bytes, digest: bytes) -> Grant | Flow[Grant]:
-        token = parse(credentials, payload=JSON_OBJECT)
-        if len(self._providers) == 1:  # nothing to choose, so nothing of an unverified token is read to choose by
-            return self._providers[0].verify(token, digest)
-        for provider in self._providers:
-            if provider.recognises(token):
-                return provider.verify(token, digest)
-        raise unknown_issuer()
 
     def _wait(self, verdict: Flow[Grant], credentials: bytes) -> Flow[Grant]:
         try:

@@ -8,19 +8,24 @@ signed too. Nothing here issues keys.
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from hmac import digest as hmac_digest
-from typing import cast
+from typing import Any, cast
 
+from ..catalogue import ScopeCatalogue
 from ..credentials import Credentials, MACKey
 from ..errors import InvalidToken, OAuthError, Unavailable
 from ..flow import Flow, at_once
 from ..headers import challenge, quotable
 from ..mac_string import attributes, mac_of, malformed, same, target_of
-from ..model import Grant, Request
+from ..model import Grant
 from ..providers import Provider
+from ..providers.choosing import Choice
 from ..replay import replay_key
+from ..request import Request
 from ..signature_methods import SignatureMethod
-from . import Site
+from ..urls import ExternalURL
+from . import Places, Site
 from .mac_drafts import Draft00, Draft02, Draft05, Fields, Profile, profile_of
 from .mac_tokens import Holder, TokenKeys
 from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
@@ -45,7 +50,8 @@ class MAC:
     name = "MAC"
     authorization_names: Collection[bytes] = frozenset({b"mac"})
     looks_elsewhere = False
-    binds_requests = True
+    binds_requests = needs_hosts = True
+    places = Places()
 
     def __init__(
         self,
@@ -69,7 +75,8 @@ class MAC:
             raise TypeError("algorithms is a list, as ['hmac-sha-256']")
         checked_limits(window, max_body)
         self._credentials, self._provider = credentials, tokens
-        self._tokens = None if tokens is None else TokenKeys(tokens)
+        self._tokens = None if tokens is None else TokenKeys(Choice([tokens]))
+        self._catalogue: ScopeCatalogue | None = None
         self._profiles = tuple(profiles)
         self._algorithms = frozenset(map(SignatureMethod, algorithms))
         if not self._algorithms or not self._algorithms <= {SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256}:
@@ -95,7 +102,7 @@ class MAC:
         """
         return at_once(self._traced(request, credentials, site))
 
-    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - MAC has no scope
+    def challenge(self, *, error: str = "", description: str = "", **_said: Any) -> str:
         """`MAC` with the realm, and as `error` the sentence that says what was wrong (-02 section 4.1)."""
         return challenge("MAC", (("realm", self._realm), ("error", description or error)))
 
@@ -112,6 +119,18 @@ class MAC:
         except Unavailable as error:
             logger.warning("%s could not be reached ahead of the first request: %s", self._provider.name, error.reason)
 
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "MAC":
+        """The same scheme, whose keys hold what `catalogue` makes of their scopes, and its provider bound to it.
+
+        Raises ValueError as the provider does.
+        """
+        bound = copy(self)
+        bound._catalogue = catalogue  # noqa: SLF001 - nobody else has it yet
+        if self._provider is not None:
+            bound._provider = self._provider.with_catalogue(catalogue)  # noqa: SLF001
+            bound._tokens = TokenKeys(Choice([bound._provider]))  # noqa: SLF001
+        return bound
+
     def _traced(self, request: Request, credentials: bytes, site: Site) -> Flow[Grant]:
         try:
             return (yield from self._check(request, attributes(credentials), site))
@@ -125,7 +144,7 @@ class MAC:
         signed_at = profile.signed_at(fields)
         if not profile.counts_from_issue:
             self._check_time(signed_at)
-        key, grant, token = _proved(fields["mac"], strings, (yield from self._find(fields)), url)
+        key, grant, token = _proved(fields["mac"], strings, (yield from self._find(fields, request, site.url)), url)
         method = SignatureMethod(key.algorithm)
         if method not in self._algorithms:
             raise InvalidToken("algorithm_not_allowed", "The MAC algorithm is not accepted here.")
@@ -158,7 +177,7 @@ class MAC:
             raise stale()
         return now
 
-    def _find(self, fields: Fields) -> Flow[Holder | None]:
+    def _find(self, fields: Fields, request: Request, url: ExternalURL) -> Flow[Holder | None]:
         kid = fields.get("kid")
         token = fields.get("access_token", "") if kid else fields["id"]
         named = kid or token
@@ -170,12 +189,17 @@ class MAC:
             found = self._credentials.mac_key(named)
             key = found if found is None or isinstance(found, MACKey) else (yield from found)
             if key is not None:
-                return Holder(key, _grant_of(key))
+                return Holder(key, self._grant_of(key))
         if self._tokens is None:
             return None
         if a_token:
-            return (yield from self._tokens.of_token(token, kid))
-        return (yield from self._tokens.of_kid(kid, self._clock())) if kid else None
+            return (yield from self._tokens.of_token(token, kid, request, url))
+        return (yield from self._tokens.of_kid(kid, self._clock(), request, url)) if kid else None
+
+    def _grant_of(self, key: MACKey) -> Grant:
+        method = SignatureMethod(key.algorithm)
+        scopes = frozenset(key.scopes) if self._catalogue is None else self._catalogue.held(key.scopes)
+        return Grant("MAC", "MAC", "", key.subject, key.client_id, scopes, key.expires_at, signature_method=method)
 
 
 def _proved(mac: str, strings: Sequence[str], holder: Holder | None, url: str) -> Holder:
@@ -189,9 +213,3 @@ def _proved(mac: str, strings: Sequence[str], holder: Holder | None, url: str) -
         logger.debug("bad_mac: the server saw %s, and what is signed is one of %r", url, strings)
         raise InvalidToken("bad_mac", _NOT_GOOD)
     return holder
-
-
-def _grant_of(key: MACKey) -> Grant:
-    method = SignatureMethod(key.algorithm)
-    scopes = frozenset(key.scopes)
-    return Grant("MAC", "MAC", "", key.subject, key.client_id, scopes, key.expires_at, signature_method=method)

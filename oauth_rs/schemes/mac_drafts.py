@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from ..errors import InvalidToken
 from ..mac_string import Target, body_hash, digest_matches, malformed, same, string_00, string_02, string_05
-from ..model import Request
+from ..request import Request
 from ..signature_methods import SignatureMethod
 
 MAX_SIGNED_HEADERS = 32  # real clients name one to four

@@ -17,10 +17,12 @@ from ..encoding import base64url_decode
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose.claims import numeric_date, text
-from ..jose.jws import JSON_OBJECT, parse
 from ..model import Grant
-from ..providers import Provider
+from ..providers.choosing import Choice
+from ..providers.presented import Presented
+from ..request import Request
 from ..signature_methods import SignatureMethod
+from ..urls import ExternalURL
 
 CACHE_SIZE = 4096  # tokens that may be named by their kid alone; 4 MB as issuers write them, 64 MB at the most
 CACHE_SECONDS = 3600.0  # without use; a token that has expired is of no use earlier
@@ -36,23 +38,23 @@ class Holder(NamedTuple):
 
 
 class TokenKeys:
-    """The keys in the tokens of `provider`, and those of them that may be used without showing the token again."""
+    """The keys in the tokens of `choice`, and those of them that may be used without showing the token again."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
         self._held: GenerationalCache[Holder] = GenerationalCache(size=CACHE_SIZE, seconds=CACHE_SECONDS)
 
-    def of_token(self, token: str, kid: str | None) -> Flow[Holder | None]:
+    def of_token(self, token: str, kid: str | None, request: Request, url: ExternalURL) -> Flow[Holder | None]:
         """The key in `token`; None when a `kid` is given and is neither the token's nor made from it.
 
-        Raises InvalidToken (`no_mac_key`, `sender_constrained`, `malformed_claim`, those of jose/jws.py and of the
+        Raises InvalidToken (`no_mac_key`, `sender_constrained`, `malformed_claim`, those of choosing.py and of the
         provider) and Unavailable.
         """
         encoded = token.encode()
         digest = sha256(encoded).digest()
-        grant = self._provider.recall(digest) if self._provider.remembers else None
+        grant = self._choice.recall(digest)
         if grant is None:
-            verdict = self._provider.verify(parse(encoded, payload=JSON_OBJECT), digest)
+            verdict = self._choice.grant(Presented(encoded, digest, request, url))
             grant = verdict if isinstance(verdict, Grant) else (yield from verdict)
         key, claims = _key_in(grant)
         if kid not in {None, key.kid, b64encode(sha1(encoded, usedforsecurity=False).digest()).decode()}:
@@ -64,13 +66,16 @@ class TokenKeys:
         )
         return Holder(key, granted, token)
 
-    def of_kid(self, kid: str, now: float) -> Flow[Holder | None]:
-        """The key in the token kept as `kid`, while that is good; None when there is none. Raises Unavailable."""
+    def of_kid(self, kid: str, now: float, request: Request, url: ExternalURL) -> Flow[Holder | None]:
+        """The key in the token kept as `kid`, while that is good for `request`; None when there is none.
+
+        Raises Unavailable.
+        """
         held = self._held.get(kid.encode(), now)
         if held is None:
             return None
         try:
-            return (yield from self.of_token(held.token, kid))
+            return (yield from self.of_token(held.token, kid, request, url))
         except InvalidToken:  # expired since, or its issuer's key has gone: as if it had never been shown
             return None
 

@@ -10,22 +10,26 @@ import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from hashlib import sha1, sha256, sha512
 from secrets import token_urlsafe
+from typing import Any
 from urllib.parse import quote, unquote
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
+from ..catalogue import ScopeCatalogue
 from ..credentials import Credentials, OAuth1Client, OAuth1Token
 from ..errors import InvalidRequest, InvalidToken, OAuthError
 from ..flow import Flow, at_once
 from ..headers import challenge, is_form, quotable
-from ..model import Grant, Request
+from ..model import Grant
 from ..oauth1_request import ProtocolParameters, has_form, holds_signature, parameters_of, take_parameters, with_form
 from ..oauth1_signature import base_string, hmac_signature, normalized, plaintext_signature, rsa_signed, rsa_size, same
 from ..replay import replay_key
+from ..request import Request
 from ..signature_methods import SignatureMethod
-from . import Site
+from . import Places, Site
 from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
 
 MAX_FORM_BYTES = 262_144  # sorting and encoding a form takes a hundred times as long as hashing it
@@ -65,7 +69,8 @@ class OAuth1:
     name = "OAuth1"
     authorization_names: Collection[bytes] = frozenset({b"oauth"})
     looks_elsewhere = True
-    binds_requests = True
+    binds_requests = needs_hosts = True
+    places = Places(prefixes=(b"oauth_",))
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class OAuth1:
         self._max_body = max_body
         self._challenge = challenge("OAuth", (("realm", quotable(realm)),))
         self._clock = clock
+        self._catalogue: ScopeCatalogue | None = None
 
     def elsewhere(self, request: Request, /) -> Sequence[bytes] | Flow[Sequence[bytes]]:
         """One set of credentials where query or form holds a signature; a form beside `Authorization` is not read."""
@@ -112,7 +118,7 @@ class OAuth1:
         """
         return at_once(self._check(request, credentials, site))
 
-    def challenge(self, *, scope: str = "", error: str = "", description: str = "") -> str:  # noqa: ARG002 - RFC 5849 has none
+    def challenge(self, **_said: Any) -> str:
         """`OAuth` with the realm; RFC 5849 section 3.5.1 knows no other parameter."""
         return self._challenge
 
@@ -123,6 +129,12 @@ class OAuth1:
     def warm(self) -> Flow[None]:
         """Fetches nothing."""
         yield from ()
+
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "OAuth1":
+        """The same scheme, whose clients and tokens hold what `catalogue` makes of their scopes."""
+        bound = copy(self)
+        bound._catalogue = catalogue  # noqa: SLF001 - nobody else has it yet
+        return bound
 
     def _check(self, request: Request, credentials: bytes, site: Site) -> Flow[Grant]:
         form = None
@@ -154,7 +166,7 @@ class OAuth1:
                     raise replayed()
         except OAuthError as error:
             raise_traced(error, self.name, credentials or request.query + (form or b""))
-        return grant
+        return grant if self._catalogue is None else grant._replace(scopes=self._catalogue.held(grant.scopes))
 
     def _in_form(self) -> Flow[Sequence[bytes]]:
         return (_HERE,) if holds_signature((yield from read_body(self._max_form))) else ()

@@ -1,7 +1,6 @@
 import json
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -9,8 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from oauth_rs import Grant, InvalidToken, JWTProvider, RemoteKeys, StaticKeys, Unavailable, symmetric_key
-from oauth_rs.flow import Fetch, Reply, Run
-from oauth_rs.jose.jws import JSON_OBJECT, CompactJWS, parse
+from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.claim_names import STANDARD
+from oauth_rs.clients import FunctionClients, RegisteredClient, StaticClients
+from oauth_rs.flow import Fetch, Reply, Run, call
+from oauth_rs.providers.issuers import IssuedBy
+from oauth_rs.providers.request_selection import OnHost
+from oauth_rs.roles import RoleMap
+from tests.providers.presenting import digest, presented
 from tests.support.issuing import API, ISSUER, Issuer, encode
 from tests.support.playing import FakeClock, play
 
@@ -20,16 +25,8 @@ SECRET = b"0123456789abcdef0123456789abcdef"
 DOWN = Unavailable("fetch_failed", "A server did not answer.")
 
 
-def presented(token: str) -> CompactJWS:
-    return parse(token.encode(), payload=JSON_OBJECT)
-
-
-def digest(token: str) -> bytes:
-    return sha256(token.encode()).digest()
-
-
 def verify(provider: JWTProvider, token: str, *script: tuple[Any, Any]) -> Grant:
-    return play(provider.verify(presented(token), digest(token)), *script)
+    return play(provider.verify(presented(token)), *script)
 
 
 def reason(provider: JWTProvider, token: str, *script: tuple[Any, Any]) -> str:
@@ -151,19 +148,23 @@ def test_the_confirmation_of_a_bound_token_is_handed_on(provider: JWTProvider, i
 )
 def test_a_token_is_recognised_by_its_issuer_to_the_letter(provider: JWTProvider, issuer: Issuer, iss: Any) -> None:
     token = issuer.token(iss=iss)
-    assert not provider.recognises(presented(token))
+    assert not recognises(provider, token)
     assert reason(provider, token) == "wrong_issuer"
+
+
+def recognises(provider: JWTProvider, token: str) -> bool:
+    return all(selector.matches(presented(token)) for selector in provider.accepts)
 
 
 def test_a_token_without_an_issuer_is_not_recognised(provider: JWTProvider, issuer: Issuer) -> None:
     token = issuer.token(drop=["iss"])
-    assert not provider.recognises(presented(token))
+    assert not recognises(provider, token)
     assert reason(provider, token) == "wrong_issuer"
 
 
 def test_recognising_proves_nothing(provider: JWTProvider) -> None:
     forged = Issuer(kid="k9").token()
-    assert provider.recognises(presented(forged))
+    assert recognises(provider, forged)
     assert reason(provider, forged) == "unknown_key"
 
 
@@ -644,7 +645,7 @@ def test_an_issuer_that_fails_leaves_the_remembered_tokens(remote: Remote) -> No
 
 def test_a_token_whose_key_goes_while_it_is_verified_is_not_remembered(remote: Remote) -> None:
     remote.clock.pass_seconds(480)
-    flow = remote.provider.verify(presented(remote.token), digest(remote.token))
+    flow = remote.provider.verify(presented(remote.token))
     assert not isinstance(flow, Grant)
     slow = Run(flow)  # has its key, and sends a refresh aside
     play(remote.keys._load_aside(), (FETCH, remote.answer(Issuer(kid="k2"))))
@@ -656,7 +657,7 @@ def test_a_token_whose_key_goes_while_it_is_verified_is_not_remembered(remote: R
 def test_a_verdict_that_could_outlive_the_ceiling_of_its_keys_is_not_remembered(remote: Remote) -> None:
     remote.clock.pass_seconds(86_400 - 300)
     remote.provider.recall(digest(remote.token))
-    play(remote.provider.verify(presented(remote.token), digest(remote.token)), (FETCH, DOWN))
+    play(remote.provider.verify(presented(remote.token)), (FETCH, DOWN))
     assert not recalled(remote.provider, remote.token)
 
 
@@ -710,4 +711,183 @@ def test_an_algorithm_nobody_knows_is_a_mistake_in_configuration(issuer: Issuer)
 @pytest.mark.parametrize("value", [0, False])
 def test_a_required_claim_may_be_zero_or_false(issuer: Issuer, value: object) -> None:
     provider = issuer.provider(required=("admin",))
-    assert play(provider.verify(presented(issuer.token(admin=value)), b"")).subject == "ada"
+    assert play(provider.verify(presented(issuer.token(admin=value)))).subject == "ada"
+
+
+# Scopes, roles and a catalogue
+
+
+CATALOGUE = ScopeCatalogue({"withdraw": Scope(id=17, children={"deposit": {}}), "internal": Scope(id=99)})
+ROLES = RoleMap("realm_access.roles", {"manager": {"withdraw"}, "root": {"internal"}})
+
+
+def realm(*roles: Any) -> dict[str, Any]:
+    return {"realm_access": {"roles": [*roles]}}
+
+
+def test_roles_grant_their_scopes_and_the_grant_tells_them(issuer: Issuer) -> None:
+    grant = verify(issuer.provider(roles=ROLES), issuer.token(**realm("manager", "stranger")))
+    assert grant.scopes == {"photos", "profile", "withdraw"}
+    assert grant.roles == {"manager", "stranger"}
+
+
+@pytest.mark.parametrize(
+    "claims", [{}, realm(), realm("Manager"), realm("manager root"), {"roles": ["manager"]}], ids=str
+)
+def test_other_roles_grant_nothing(issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert verify(issuer.provider(roles=[ROLES]), issuer.token(**claims)).scopes == {"photos", "profile"}
+
+
+@pytest.mark.parametrize(
+    "claims", [realm(7), realm("manager", None), {"realm_access": "manager"}, {"realm_access": {"roles": {}}}], ids=str
+)
+def test_roles_of_the_wrong_type_are_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert reason(issuer.provider(roles=ROLES), issuer.token(**claims)) == "malformed_claim"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": "internal withdraw"},
+        {"scope": ["99", 99, "internal"]},
+        {"scope": "", **realm("root")},
+        {"scope": "99 internal", **realm("root", "manager")},
+    ],
+    ids=str,
+)
+def test_a_partner_grants_nothing_but_what_it_may(issuer: Issuer, claims: dict[str, Any]) -> None:
+    partner = issuer.provider(scopes=["withdraw"], roles=ROLES).with_catalogue(CATALOGUE)
+    token = issuer.token(**claims)
+    for _ in range(2):
+        assert verify(partner, token).scopes <= {"withdraw", "deposit"}
+
+
+def test_a_bound_provider_has_the_same_keys_and_remembers_for_itself(remote: "Remote") -> None:
+    bound = remote.provider.with_catalogue(CATALOGUE)
+    token = remote.issuer.token(scope="withdraw")
+    assert not recalled(bound, remote.token)
+    assert verify(bound, token).scopes == {"withdraw", "deposit"}  # and nothing was fetched
+    assert recalled(bound, token)
+    assert not recalled(remote.provider, token)
+    assert verify(remote.provider, token).scopes == {"withdraw"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scopes": ["witdraw"]}, "the scopes of provider 'staff'.*'witdraw'.*'withdraw'"),
+        ({"roles": RoleMap("roles", {"boss": ["99"]})}, "role 'boss' of provider 'staff'.*another spelling"),
+    ],
+    ids=str,
+)
+def test_a_provider_names_scopes_that_the_catalogue_has(issuer: Issuer, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        issuer.provider(name="staff", **options).with_catalogue(CATALOGUE)
+
+
+# What a grant says of itself
+
+
+def test_all_grants_of_a_provider_share_their_names(issuer: Issuer) -> None:
+    provider = issuer.provider(properties="props", owner={"mail": "email"}, domain="example.com")
+    claims: dict[str, Any] = {"props": {"plan": "gold", "seats": 3}, "email": "ada@example.com", "name": "Ada"}
+    grants = [verify(provider, issuer.token(jti=jti, **claims)) for jti in "12"]
+    assert grants[0].names is grants[1].names
+    assert grants[0].properties == {"plan": "gold", "seats": "3"}
+    assert (grants[0].owner, grants[0].owner_domain) == ({"mail": "ada@example.com"}, "example.com")
+
+
+def test_a_provider_that_says_nothing_of_its_claims_has_the_standard_names(
+    provider: JWTProvider, issuer: Issuer
+) -> None:
+    grant = verify(provider, issuer.token(name="Ada", roles=["manager"], act={"sub": "eve"}))
+    assert grant.names is STANDARD
+    assert (grant.owner, grant.owner_domain, grant.roles) == ({"name": "Ada"}, ISSUER, frozenset())
+    assert grant.actor == {"sub": "eve"}
+
+
+# Known clients
+
+
+CLIENTS = {"app": RegisteredClient("app"), "gone": RegisteredClient("gone", disabled=True)}
+REFUSED_CLIENTS = ["gone", "stranger", "App", "app ", "app\0", "app,gone", "\u0430pp"]
+
+
+@pytest.mark.parametrize(
+    "clients",
+    [{"app", "other"}, ["app"], CLIENTS, StaticClients(CLIENTS), list(CLIENTS.values())],
+    ids=lambda one: type(one).__name__,
+)
+def test_tokens_of_known_clients_alone_are_good(issuer: Issuer, clients: Any) -> None:
+    provider = issuer.provider(clients=clients)
+    assert verify(provider, issuer.token()).client_id == "app"
+    for client_id in REFUSED_CLIENTS:
+        assert reason(provider, issuer.token(client_id=client_id)) == "client_not_registered"
+
+
+@pytest.mark.parametrize("claims", [{"client_id": ""}, {"drop": ["client_id"]}], ids=str)
+def test_a_token_without_a_client_is_of_none_that_is_known(issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert reason(issuer.provider(clients={"app"}, required=()), issuer.token(**claims)) == "client_not_registered"
+
+
+def test_azp_names_a_client_too(issuer: Issuer) -> None:
+    provider = issuer.provider(clients={"app"})
+    assert verify(provider, issuer.token(drop=["client_id"], azp="app")).client_id == "app"
+    assert reason(provider, issuer.token(drop=["client_id"], azp="stranger")) == "client_not_registered"
+
+
+def test_nobody_is_asked_about_a_client_before_the_token_is_good(issuer: Issuer) -> None:
+    asked: list[str] = []
+    provider = issuer.provider(clients=FunctionClients(find=asked.append))
+    for token in (FORGER.token(), issuer.token(exp=1), issuer.token(aud="https://other.example")):
+        assert reason(provider, token) != "client_not_registered"
+    assert asked == []
+
+
+def test_a_registry_is_asked_once_while_the_verdict_is_remembered(issuer: Issuer) -> None:
+    def find(client_id: str) -> RegisteredClient | None:
+        return CLIENTS.get(client_id)
+
+    provider = issuer.provider(clients=FunctionClients(find=find))
+    token = issuer.token()
+    provider.recall(b"")
+    grant = verify(provider, token, (call(find, "app"), CLIENTS["app"]))
+    assert provider.recall(digest(token)) is grant
+    stranger = issuer.token(client_id="gone")
+    for _ in range(2):
+        assert reason(provider, stranger, (call(find, "gone"), CLIENTS["gone"])) == "client_not_registered"
+
+
+@pytest.mark.parametrize("options", [{}, {"cache_size": 0}], ids=str)
+def test_a_registry_is_asked_after_the_keys_were_fetched(issuer: Issuer, options: dict[str, int]) -> None:
+    def find(_client_id: str) -> None: ...
+
+    cold = issuer.provider(keys=RemoteKeys(JWKS_URL), clients=FunctionClients(find=find), **options)
+    keys = Reply(200, json.dumps(issuer.jwks).encode())
+    assert verify(cold, issuer.token(), (FETCH, keys), (call(find, "app"), CLIENTS["app"])).client_id == "app"
+    assert reason(cold, issuer.token(), (call(find, "app"), None)) == "client_not_registered"
+
+
+def test_a_registry_that_cannot_be_asked_is_no_verdict(issuer: Issuer) -> None:
+    def find(_client_id: str) -> None: ...
+
+    provider = issuer.provider(clients=FunctionClients(find=find))
+    with pytest.raises(Unavailable):
+        verify(provider, issuer.token(), (call(find, "app"), DOWN))
+    assert provider.recall(digest(issuer.token())) is None
+
+
+@pytest.mark.parametrize("clients", ["app", 7, b"app"], ids=str)
+def test_clients_are_listed(issuer: Issuer, clients: Any) -> None:
+    with pytest.raises(TypeError, match="clients is a list"):
+        issuer.provider(clients=clients)
+    with pytest.raises(ValueError, match="at least one client"):
+        issuer.provider(clients=[])
+
+
+# What selects it
+
+
+def test_a_provider_always_demands_its_issuer(issuer: Issuer) -> None:
+    assert issuer.provider().accepts == (IssuedBy(ISSUER),)
+    assert issuer.provider(accepts=[OnHost("a.example")]).accepts == (OnHost("a.example"), IssuedBy(ISSUER))

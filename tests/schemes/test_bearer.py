@@ -17,8 +17,12 @@ from oauth_rs import (
     RequestTooLarge,
     Unavailable,
 )
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.flow import Fetch, ReadBody, Reply
-from oauth_rs.schemes.bearer import MAX_FORM_BYTES
+from oauth_rs.providers.request_selection import InHeader, OnHost
+from oauth_rs.providers.selection import CarriesScope
+from oauth_rs.schemes import Places
+from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES, MAX_QUERY_BYTES
 from tests.support.issuing import Issuer, encode
 from tests.support.playing import SITE, FakeClock, PlainRequest, play
 
@@ -119,6 +123,13 @@ def test_a_query_parameter_may_have_another_name() -> None:
     assert play(bearer.elsewhere(PlainRequest(query=b"token=a&access_token=b"))) == [b"a"]
 
 
+def test_a_query_that_is_too_long_is_not_searched() -> None:
+    query = b"access_token=a&x=" + b"x" * MAX_QUERY_BYTES
+    assert play(scheme(LegacyQuery()).elsewhere(PlainRequest(query=query[:MAX_QUERY_BYTES]))) == [b"a"]
+    with pytest.raises(InvalidRequest, match="query_too_long"):
+        play(scheme(LegacyQuery()).elsewhere(PlainRequest(query=query)))
+
+
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -197,6 +208,11 @@ def test_a_good_token_gives_its_grant_and_is_recalled(bearer: Bearer, issuer: Is
     grant = play(bearer.authenticate(REQUEST, token, SITE))
     assert grant.subject == "ada"
     assert play(bearer.authenticate(REQUEST, token, SITE)) is grant
+
+
+def test_a_good_token_gives_its_grant_once_the_keys_were_fetched(cold: Bearer, issuer: Issuer) -> None:
+    keys = Reply(200, json.dumps(issuer.jwks).encode())
+    assert play(cold.authenticate(REQUEST, issuer.token().encode(), SITE), (FETCH, keys)).subject == "ada"
 
 
 @pytest.mark.parametrize(
@@ -359,9 +375,9 @@ def test_a_key_of_one_issuer_does_not_speak_for_another() -> None:
 
 
 def test_a_token_refused_by_its_provider_is_not_tried_on_the_next(issuer: Issuer) -> None:
-    strict = issuer.provider(audience="https://a.example", name="strict")
-    bearer = Bearer(strict, issuer.provider(name="lax"))
-    assert refused(bearer, issuer.token()).reason == "wrong_audience"
+    strict = issuer.provider(audience="https://a.example", name="strict", accepts=CarriesScope("photos"))
+    bearer = Bearer(strict, issuer.provider(name="lax", accepts=CarriesScope("films")))
+    assert refused(bearer, issuer.token(scope="photos")).reason == "wrong_audience"
 
 
 def test_a_token_of_the_second_provider_is_recalled_too() -> None:
@@ -401,7 +417,7 @@ def test_warming_goes_on_where_one_issuer_cannot_be_reached(caplog: pytest.LogCa
     ],
     ids=str,
 )
-def test_a_challenge_says_what_is_known_in_a_fixed_order(bearer: Bearer, given: dict[str, str], expected: str) -> None:
+def test_a_challenge_says_what_is_known_in_a_fixed_order(bearer: Bearer, given: dict[str, Any], expected: str) -> None:
     assert bearer.challenge(**given) == expected
 
 
@@ -425,6 +441,49 @@ def test_what_cannot_stand_in_a_challenge_is_refused(issuer: Issuer, options: di
         Bearer(
             issuer.provider(), realm=options.get("realm", ""), resource_metadata=options.get("resource_metadata", "")
         )
+
+
+def test_every_place_of_a_token_is_told_and_no_other(issuer: Issuer) -> None:
+    assert Bearer(issuer.provider()).places == Places()
+    everywhere = scheme(AUTHORIZATION, Header("Access-Token"), FormField("form_token"), LegacyQuery())
+    assert everywhere.places == Places(frozenset({b"access-token"}), frozenset({b"form_token", b"access_token"}))
+
+
+def test_a_catalogue_binds_every_provider() -> None:
+    here, there = Issuer(), Issuer(issuer=OTHER)
+    bearer = Bearer(here.provider(), there.provider(), realm="photos")
+    bound = bearer.with_catalogue(ScopeCatalogue({"photos": {"thumbnails": {}}}))
+    for issuer in (here, there):
+        token = issuer.token(scope="photos").encode()
+        for _ in range(2):
+            assert play(bound.authenticate(REQUEST, token, SITE)).scopes == {"photos", "thumbnails"}
+            assert play(bearer.authenticate(REQUEST, token, SITE)).scopes == {"photos"}
+    assert bound.challenge() == bearer.challenge()
+
+
+def test_a_provider_names_scopes_that_the_catalogue_has(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match=r"the scopes of provider 'staff'.*'fotos'"):
+        Bearer(issuer.provider(scopes=["fotos"], name="staff")).with_catalogue(ScopeCatalogue({"photos": {}}))
+
+
+def test_providers_that_one_token_could_be_for_are_refused(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match="for provider 'a' and for 'b'"):
+        Bearer(issuer.provider(name="a"), issuer.provider(name="b", audience="other"))
+
+
+@pytest.mark.parametrize(
+    ("presentation", "header"), [((AUTHORIZATION,), "X-Token"), ((Header("X-Token"), FormField()), "Authorization")]
+)
+def test_a_provider_looks_at_headers_that_are_read(issuer: Issuer, presentation: Any, header: str) -> None:
+    with pytest.raises(ValueError, match="this scheme reads none"):
+        Bearer(issuer.provider(accepts=InHeader(header)), presentation=presentation)
+
+
+def test_a_host_must_be_known_only_where_providers_are_told_by_it(issuer: Issuer) -> None:
+    assert not Bearer(issuer.provider()).needs_hosts
+    by_host = Bearer(issuer.provider(accepts=OnHost("api.example.com")))
+    assert by_host.needs_hosts
+    assert by_host.with_catalogue(ScopeCatalogue({"photos": {}})).needs_hosts
 
 
 def test_a_scheme_needs_a_provider_and_a_place(issuer: Issuer) -> None:

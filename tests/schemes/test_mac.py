@@ -30,8 +30,10 @@ from oauth_rs import (
     asgi,
     wsgi,
 )
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.flow import Call, Effect, Fetch, Flow, ReadBody, Run
-from oauth_rs.schemes import Site
+from oauth_rs.providers.request_selection import InHeader, UnderPath, WithHeader
+from oauth_rs.schemes import Places, Site
 from oauth_rs.schemes.mac import MAC, MAX_KID_BYTES
 from oauth_rs.schemes.mac_drafts import Draft00, Draft02, Draft05
 from oauth_rs.schemes.signed import MAX_BODY_BYTES
@@ -767,3 +769,51 @@ def test_no_bytes_of_a_client_raise_anything_but_a_refusal(data: st.DataObject, 
         "GET", headers={"Host": HOST}, raw_path=data.draw(st.binary(max_size=8)), query=data.draw(st.binary(max_size=8))
     )
     assert reason(check(checks, credentials, sent))
+
+
+# A catalogue of scopes, and providers with selectors
+
+
+CATALOGUE = ScopeCatalogue({"photos": {"thumbnails": {}}, "profile": {}})
+
+
+def test_a_catalogue_says_what_the_scopes_of_a_key_imply() -> None:
+    bound = scheme().with_catalogue(CATALOGUE)
+    assert play(check(bound, GOOD_02)).scopes == {"photos", "thumbnails"}
+    assert play(check(scheme(), GOOD_02)).scopes == {"photos"}
+
+
+def test_a_catalogue_says_what_the_scopes_of_a_token_imply() -> None:
+    bound = carrying(StaticCredentials(mac_keys=[key()])).with_catalogue(CATALOGUE)
+    assert play(check(bound, shown(token()))).scopes == {"photos", "profile", "thumbnails"}
+    assert play(check(bound, GOOD_05)).scopes == {"photos", "thumbnails"}
+
+
+def test_the_provider_of_tokens_names_scopes_that_the_catalogue_has() -> None:
+    with pytest.raises(ValueError, match=r"'fotos'.*'photos'"):
+        carrying(scopes=["fotos"]).with_catalogue(CATALOGUE)
+
+
+def test_credentials_stand_in_no_place_but_authorization() -> None:
+    assert scheme().places == Places()
+
+
+def test_a_token_with_a_key_is_good_where_its_provider_is_selected() -> None:
+    checks, site = carrying(accepts=WithHeader("X-Env", "sandbox")), fresh()
+    sandbox = request("GET", "/photos", ("X-Env", "sandbox"))
+    assert play(check(checks, shown(token()), sandbox, site)).subject == "ada"
+    assert play(check(checks, unshown(NOW + 1), sandbox, site)).subject == "ada"
+    assert reason(check(checks, shown(token(), ts=NOW + 2), None, site)) == "unknown_issuer"
+    assert reason(check(checks, unshown(NOW + 3), None, site)) == "unknown_key_id"
+
+
+def test_a_token_with_a_key_stands_in_no_header_of_its_own() -> None:
+    with pytest.raises(ValueError, match="this scheme reads none"):
+        carrying(accepts=InHeader("Authorization"))
+
+
+def test_an_ambiguous_path_selects_no_provider_of_tokens() -> None:
+    checks = carrying(accepts=UnderPath("/sandbox/*"))
+    line = "GET /sandbox/../photos HTTP/1.1"
+    credentials = signed_05(line, HOST, str(NOW), kid="t1", key=SECRET, access_token=token())
+    assert reason(check(checks, credentials, request(path="/sandbox/../photos"))) == "unknown_issuer"

@@ -25,10 +25,11 @@ from oauth_rs import (
     Unavailable,
 )
 from oauth_rs.asgi import ASGIRequest
+from oauth_rs.catalogue import Scope, ScopeCatalogue
 from oauth_rs.credentials import OAuth1Pair
 from oauth_rs.flow import Call, Flow, ReadBody, call
-from oauth_rs.model import Request
-from oauth_rs.schemes import oauth1
+from oauth_rs.request import Request
+from oauth_rs.schemes import Places, oauth1
 from oauth_rs.schemes.oauth1 import MAX_FORM_BYTES
 from oauth_rs.schemes.signed import MAX_BODY_BYTES, WINDOW
 from oauth_rs.wsgi import WSGIRequest
@@ -959,3 +960,18 @@ def test_what_may_be_secret_is_left_out_of_the_debug_log(caplog: pytest.LogCaptu
     assert "hush" not in caplog.text
     assert "size=original" in caplog.text
     assert "oauth_token=" in caplog.text
+
+
+# A catalogue of scopes, and what is taken out of a request
+
+
+def test_a_catalogue_says_what_scopes_imply() -> None:
+    catalogue = ScopeCatalogue({"photos": Scope(url="https://api.example.com/photos", children={"thumbnails": {}})})
+    bound = scheme().with_catalogue(catalogue)
+    assert grant_of(bound, signed()).scopes == {"photos", "thumbnails"}
+    assert grant_of(bound, signed(token=None, token_secret="", nonce="n2")).scopes == {"status"}
+    assert grant_of(scheme(), signed()).scopes == {"photos"}
+
+
+def test_credentials_are_parameters_that_begin_with_oauth() -> None:
+    assert scheme().places == Places(prefixes=(b"oauth_",))

@@ -19,8 +19,10 @@ from oauth_rs import (
     OAuthError,
     ResourceServer,
 )
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.flow import Flow, Run
-from oauth_rs.jose.jws import CompactJWS
+from oauth_rs.providers.presented import Presented
+from oauth_rs.providers.selection import Selector
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from tests.support.issuing import Issuer, encode
 from tests.support.playing import SITE, PlainRequest, play
@@ -80,6 +82,7 @@ class _OneToken:
 
     name = "one token"
     remembers = True
+    accepts: Sequence[Selector] = ()
 
     def __init__(self, token: bytes) -> None:
         self._digest = sha256(token).digest()
@@ -98,14 +101,14 @@ class _OneToken:
     def recall(self, digest: bytes, /) -> Grant | None:
         return self.grant if digest == self._digest else None
 
-    def recognises(self, _token: CompactJWS, /) -> bool:
-        return False
-
-    def verify(self, _token: CompactJWS, _digest: bytes, /) -> Flow[Grant]:
+    def verify(self, _token: Presented, /) -> Flow[Grant]:
         raise NotImplementedError
 
     def warm(self) -> Flow[None]:
         yield from ()
+
+    def with_catalogue(self, _catalogue: ScopeCatalogue, /) -> "_OneToken":
+        return self
 
 
 def _answers(vector: JsonObject) -> bool:

@@ -17,7 +17,7 @@ from oauth_rs.errors import InvalidToken, MissingCredentials
 from oauth_rs.flow import ReadBody, Run
 from oauth_rs.jose import jws
 from oauth_rs.jose.jwk import Key
-from oauth_rs.model import Request
+from oauth_rs.request import Request
 from tests.support.playing import play
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})

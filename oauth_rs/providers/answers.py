@@ -1,0 +1,47 @@
+"""What an endpoint answered about a token, read strictly.
+
+An answer that cannot be understood says nothing of the token: that is 503, and never a pass. One that can be is held to
+like the claims of a JWT. Does not ask: endpoint.py does.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..encoding import json_object
+from ..errors import InvalidToken, Unavailable
+from ..flow import Reply
+from ..jose import claims as claim
+
+UNREACHABLE = "The provider of the access token could not be asked."
+
+
+def members_of(reply: Reply) -> dict[str, Any]:
+    """The JSON object in `reply`. Raises Unavailable (`endpoint_unusable`)."""
+    try:
+        return json_object(reply.body)
+    except ValueError:
+        pass  # raised out here, because that error holds the answer and would be chained
+    raise unusable()
+
+
+def end_of(answer: Mapping[str, Any], now: float, leeway: float) -> int:
+    """`exp` in seconds, 0 where there is none: whoever is asked has just said that the token is good.
+
+    Raises InvalidToken (`expired`, `not_yet_valid`, `malformed_claim`).
+    """
+    ends = claim.check_times({"exp": claim.MAX_NUMERIC_DATE, **answer}, now, leeway)
+    return ends if "exp" in answer else 0
+
+
+def as_json(claims: Mapping[str, Any]) -> bytes:
+    """`claims` as a grant keeps them."""
+    return json.dumps(claims, separators=(",", ":")).encode()
+
+
+def inactive() -> InvalidToken:
+    return InvalidToken("inactive_token", "The access token is not active.")
+
+
+def unusable() -> Unavailable:
+    return Unavailable("endpoint_unusable", UNREACHABLE)

@@ -1,0 +1,182 @@
+"""An endpoint of a provider that is asked about tokens: where it is, how it is asked, and when it is left alone.
+
+Tokens go into bodies and headers, never into a URL. Equal questions under way share one answer. What an answer means is
+for those who ask.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from ..breaker import Breaker
+from ..client_auth import ClientAuth, ClientCertificate, Proof
+from ..errors import Unavailable
+from ..flow import Fetch, Flow, Reply
+from ..metadata import IssuerMetadata, discover
+from ..urls import secure
+from .answers import UNREACHABLE
+from .seconds import TIMEOUT, check_seconds
+
+MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
+MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
+SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
+JSON = "application/json"
+_FORM = ("Content-Type", "application/x-www-form-urlencoded")
+_OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
+_BUSY = frozenset({408, 425, 429})
+_ERRORS = 500
+# Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
+# endpoint may not like it, so what comes of one must not keep all the others from being asked about.
+_ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
+
+logger = logging.getLogger("oauth_rs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What an endpoint is asked. Questions with the same `about` are the same; `fields` make the body a form.
+
+    The endpoint answers with one of the statuses `answers`.
+    """
+
+    about: bytes
+    method: str = "POST"
+    # None is shown: they hold tokens.
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    answers: Collection[int] = (_OK,)
+
+
+class Endpoint:
+    """The endpoint at `location`, a URL, or where the metadata there names it `name`; https, or http to this machine.
+
+    `client` is how this application proves itself to it, where it must. `timeout` is in seconds. `shared` is for how
+    many of them an answer serves those who were about to ask.
+    """
+
+    def __init__(
+        self,
+        location: str | IssuerMetadata,
+        *,
+        name: str = "",
+        client: ClientAuth | None = None,
+        timeout: float = TIMEOUT,
+        shared: float = SHARED,
+        breaker: Breaker | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not isinstance(location, str | IssuerMetadata):
+            raise TypeError("the endpoint is a URL, or IssuerMetadata('https://id.example.com') to have it looked up")
+        if isinstance(location, str) and not _usable(location):
+            raise ValueError(
+                "tokens are shown over https, or over http to this machine, at a URL without a name, a password or a "
+                "fragment"
+            )
+        if breaker is not None and not isinstance(breaker, Breaker):
+            raise TypeError("breaker is Breaker(failures=3, longest=30.0)")
+        check_seconds("timeout", timeout)
+        if not timeout:
+            raise ValueError("timeout is above 0 seconds")
+        self._location, self._name, self._client = location, name, client
+        self._url = location if isinstance(location, str) else ""
+        self._timeout, self._shared = timeout, shared
+        self._breaker = Breaker() if breaker is None else breaker
+        self._clock = monotonic
+        self._failures = 0
+
+    def __str__(self) -> str:
+        return self._location if isinstance(self._location, str) else f"the {self._name} of {self._location}"
+
+    def ask(self, question: Question) -> Flow[Reply]:
+        """The answer to `question`.
+
+        Raises Unavailable (`endpoint_resting`, `endpoint_refused`, `endpoint_failed`, `endpoint_unusable`, those of
+        metadata.py and of `Fetch`).
+        """
+        now = self._clock()
+        if wait := self._breaker.wait(now):
+            raise Unavailable("endpoint_resting", UNREACHABLE, retry_after=wait)
+        call = self._breaker.admit(now)
+        try:
+            reply = yield from self._exchange(question)
+        except Unavailable as error:
+            if error.reason in _ABOUT_THE_TOKEN:
+                self._breaker.answered()
+            else:
+                self._failed(call)
+            raise
+        self._breaker.answered()
+        return reply
+
+    def find(self) -> Flow[str]:
+        """The URL of the endpoint. Raises Unavailable (`discovery_failed`, `issuer_mismatch`, those of `Fetch`)."""
+        url = self._url
+        if not url and isinstance(self._location, IssuerMetadata):
+            url = self._url = yield from self._discovered(self._location.issuer)
+        return url
+
+    def _exchange(self, question: Question) -> Flow[Reply]:
+        url = yield from self.find()
+        proof = Proof()
+        if self._client is not None:
+            proved = self._client.prove(url)
+            proof = proved if isinstance(proved, Proof) else (yield from proved)
+        reply = yield from self._fetch(url, question, proof)
+        if reply.status not in question.answers:
+            raise self._no_answer(reply.status)
+        return reply
+
+    def _fetch(self, url: str, question: Question, proof: Proof) -> Fetch:
+        headers, body = (*question.headers, *proof.headers), question.body
+        if fields := (*question.fields, *proof.fields):
+            headers, body = (*headers, _FORM), urlencode(fields).encode()
+        return Fetch(
+            question.method,
+            url,
+            headers,
+            body,
+            limit=MAX_ANSWER_BYTES,
+            shared=self._shared,
+            flight=b"%d %d %s" % (id(self), self._failures, question.about),
+            timeout=self._timeout,
+            certificate=proof.certificate,
+        )
+
+    def _failed(self, call: object) -> None:
+        # First, so that nobody who is let in after the failure is counted gets it once more as his own: it is shared
+        # like an answer, and equal questions are those of the same number of failures.
+        self._failures += 1
+        if isinstance(self._location, IssuerMetadata):
+            self._url = ""  # it may have moved: ask the metadata again
+        self._breaker.failed(call, self._clock())
+
+    def _no_answer(self, status: int) -> Unavailable:
+        if status in {_UNAUTHORIZED, _FORBIDDEN}:
+            logger.error("configuration: %s does not accept how this application proves itself: %d", self, status)
+        if status == _UNAUTHORIZED:
+            return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
+        if status >= _ERRORS or status in _BUSY:
+            return Unavailable("endpoint_failed", UNREACHABLE)
+        return Unavailable("endpoint_unusable", UNREACHABLE)
+
+    def _discovered(self, issuer: str) -> Flow[str]:
+        document = yield from discover(issuer, shared=SHARED)
+        url = document.get(self._name)
+        aliases = document.get("mtls_endpoint_aliases")
+        if isinstance(self._client, ClientCertificate) and isinstance(aliases, dict):
+            url = aliases.get(self._name, url)  # RFC 8705 section 5
+        if not isinstance(url, str) or not _usable(url) or (_plain(url) and not _plain(issuer)):
+            # An issuer elsewhere has nothing on this machine: it would have tokens shown to whatever listens here.
+            raise Unavailable("discovery_failed", UNREACHABLE)
+        return url
+
+
+def _usable(url: str) -> bool:
+    return secure(url) and "#" not in url and "@" not in urlsplit(url).netloc
+
+
+def _plain(url: str) -> bool:
+    return url.lower().startswith("http:")

@@ -1,0 +1,192 @@
+"""Tokens that their provider is asked about (RFC 7662), with plain or signed answers (RFC 9701).
+
+What an answer says is held to like the claims of a JWT: kind, issuer, audience, times, scopes, `cnf`. An answer is
+believed for `cache_seconds`: a token that is revoked meanwhile counts until then.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from copy import copy
+from hashlib import sha256
+from sys import intern
+from typing import Any
+
+from ..breaker import Breaker
+from ..catalogue import ScopeCatalogue
+from ..claim_names import ClaimPath
+from ..client_auth import ClientAuth
+from ..errors import InvalidToken
+from ..flow import Flow
+from ..jose import claims as claim
+from ..keys import KeySource
+from ..metadata import IssuerMetadata
+from ..model import Grant
+from ..roles import RoleMap
+from .answers import as_json, end_of, inactive, members_of, unusable
+from .endpoint import JSON, Endpoint, Question
+from .introspection_jwt import MEDIA_TYPE, SignedAnswers
+from .presented import Presented
+from .scoping import names_of, role_maps, scoping_of
+from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .selection import Accepts, selectors_of
+from .verdicts import SIZE, Verdicts
+
+_HINT = ("token_type_hint", "access_token")
+# Providers that know refresh and ID tokens too say so in members of different names: an active one is no access token.
+_KINDS = ("token_type", "token_use", "typ")
+_OTHER_KINDS = frozenset({"refresh_token", "refresh", "offline", "id_token", "id"})
+_BEARERS = frozenset({"", "bearer", "access_token"})
+
+
+class IntrospectionProvider:
+    """Asks the introspection endpoint at `location`, a URL or the IssuerMetadata that names it, what a token means.
+
+    `client` is how this application proves itself there (see client_auth.py). `audience` names this API in the `aud` of
+    answers (one name or several). `audience_unproved=True` accepts answers that have no `aud`, and with them tokens
+    that were issued for other APIs of the provider. `issuer`, that of the metadata by default, must be the `iss` of an
+    answer that has one. With `keys` answers are signed, for the client's id, and no others count.
+
+    `scopes`, `roles`, `accepts`, `properties`, `owner` and `domain` are those of JWTProvider. `timeout` of one call,
+    `cache_seconds` and `refused_seconds` (at most 300, 0 for none) and `leeway` are in seconds; `cache_size` counts
+    tokens. `breaker` says when the endpoint is left alone: providers of one endpoint may share it. `clock` is wall
+    time, `monotonic` never goes back.
+    """
+
+    def __init__(
+        self,
+        location: str | IssuerMetadata,
+        *,
+        client: ClientAuth,
+        audience: str | Collection[str] = (),
+        audience_unproved: bool = False,
+        issuer: str = "",
+        keys: KeySource | None = None,
+        scopes: Collection[str] | None = None,
+        roles: RoleMap | Iterable[RoleMap] = (),
+        accepts: Accepts = (),
+        properties: ClaimPath | Mapping[str, ClaimPath] = (),
+        owner: Mapping[str, ClaimPath] | None = None,
+        domain: str = "",
+        leeway: float = LEEWAY,
+        timeout: float = TIMEOUT,
+        cache_seconds: float = CACHE_SECONDS,
+        refused_seconds: float = REFUSED_SECONDS,
+        cache_size: int = SIZE,
+        name: str = "",
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if isinstance(client, type) or not hasattr(client, "prove"):
+            raise TypeError("client is ClientSecret(id, secret), or another of client_auth.py")
+        if isinstance(scopes, str):
+            raise TypeError("scopes is a list of strings, not one string")
+        if not isinstance(issuer, str):
+            raise TypeError("issuer is text, as the `iss` of answers spells it")
+        check_seconds("leeway", leeway, most=MAX_LEEWAY)
+        self._verdicts = Verdicts(
+            seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
+        )
+        self._endpoint = Endpoint(
+            location,
+            name="introspection_endpoint",
+            client=client,
+            timeout=timeout,
+            shared=self._verdicts.shared,
+            breaker=breaker,
+            monotonic=monotonic,
+        )
+        self.name = name or str(location)
+        self.issuer = issuer or (location.issuer if isinstance(location, IssuerMetadata) else "")
+        self.accepts = selectors_of(accepts)
+        self._audience, self._audience_unproved = _names(audience), audience_unproved
+        if not self._audience and not audience_unproved:
+            raise ValueError(
+                "IntrospectionProvider needs the audience that names this API in the `aud` of answers, or "
+                "audience_unproved=True where they have none"
+            )
+        self._signed: SignedAnswers | None = None
+        if keys is not None:
+            self._signed = SignedAnswers(
+                keys, issuer=self.issuer, audience=client.client_id, leeway=leeway, clock=clock
+            )
+        listed = role_maps(roles)
+        self._scoping = scoping_of(scopes, listed)
+        self._claim_names = names_of(listed, properties, owner, domain)
+        self._leeway, self._clock = leeway, clock
+        self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
+
+    def verify(self, token: Presented, /) -> Flow[Grant]:
+        """The grant that the provider says `token` stands for, remembered.
+
+        Raises InvalidToken (`inactive_token`, `wrong_typ`, `wrong_issuer`, `no_audience`, `wrong_audience`, `expired`,
+        `not_yet_valid`, `malformed_claim`) and Unavailable (those of endpoint.py and introspection_jwt.py).
+        """
+        digest = token.digest or sha256(token.text).digest()
+        return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
+
+    def warm(self) -> Flow[None]:
+        """Finds the endpoint, and fetches the keys of signed answers."""
+        yield from self._endpoint.find()
+        if self._signed is not None:
+            yield from self._signed.warm()
+
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "IntrospectionProvider":
+        """The same provider, remembering nothing yet, whose grants hold the scopes that `catalogue` makes of theirs.
+
+        Raises ValueError where `scopes` or `roles` names a scope that the catalogue does not have.
+        """
+        bound = copy(self)
+        bound._scoping = self._scoping.with_catalogue(catalogue, self.name)  # noqa: SLF001 - nobody else has it yet
+        bound._verdicts = self._verdicts.anew()  # noqa: SLF001
+        bound.recall = bound._verdicts.recall  # noqa: SLF001
+        return bound
+
+    def _ask(self, token: str, digest: bytes) -> Flow[Grant]:
+        accept = ("Accept", JSON if self._signed is None else MEDIA_TYPE)
+        reply = yield from self._endpoint.ask(
+            Question(about=digest, headers=(accept,), fields=(("token", token), _HINT))
+        )
+        answer = members_of(reply) if self._signed is None else (yield from self._signed.members_of(reply))
+        return self._grant(answer)
+
+    def _grant(self, answer: Mapping[str, Any]) -> Grant:
+        active = answer.get("active")
+        if active is False:
+            raise inactive()
+        if active is not True:  # "true" and 1 are no answers
+            raise unusable()
+        confirmation = claim.confirmation(answer)
+        _check_kind(answer, is_bound=confirmation is not None)
+        if self.issuer and answer.get("iss", self.issuer) != self.issuer:
+            raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
+        if answer.get("aud") is not None or not self._audience_unproved:
+            claim.check_audience(answer, self._audience)
+        return Grant(
+            "Bearer",
+            self.name,
+            self.issuer,
+            claim.text(answer, "sub"),
+            intern(claim.client(answer)),  # few clients, many grants
+            self._scoping.of(answer),
+            end_of(answer, self._clock(), self._leeway),
+            as_json(answer),
+            confirmation,
+            None,
+            self._claim_names,
+        )
+
+
+def _check_kind(answer: Mapping[str, Any], *, is_bound: bool) -> None:
+    """Returns for access tokens. One of another type than Bearer needs a proof, so it says of what (RFC 9449 6.2)."""
+    kinds = [claim.text(answer, name).lower() for name in _KINDS]
+    if not _OTHER_KINDS.isdisjoint(kinds) or (kinds[0] not in _BEARERS and not is_bound):
+        raise InvalidToken("wrong_typ", "The token is not an access token.")
+
+
+def _names(audience: object) -> frozenset[str]:
+    if isinstance(audience, str):
+        return frozenset((audience,) if audience else ())
+    if not isinstance(audience, Collection) or not all(isinstance(name, str) and name for name in audience):
+        raise TypeError("audience is text, or a list of texts, none of them empty")
+    return frozenset(audience)

@@ -1,0 +1,164 @@
+"""By what a provider knows its tokens: their text and their unverified claims.
+
+Selectors are values, and tell of each other whether a token can be for both: providers must be told apart before the
+first token comes. None of them proves anything. By the request, see request_selection.py; by the issuer, issuers.py;
+who chooses, choosing.py.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from ..scopes import checked_scope
+from .presented import Presented
+
+_JWT_DOTS = 2
+_BEGINNING = re.compile(r"[\x21-\x2B\x2D-\x7E]+")  # printable ASCII without spaces and commas: what one token can hold
+
+
+class Reads(IntEnum):
+    """What a selector looks at; the cheap first. What a request says is asked again where a verdict is remembered."""
+
+    TEXT = 0
+    REQUEST = 1
+    CLAIMS = 2
+
+
+@runtime_checkable
+class Selector(Protocol):
+    """Something that a token and its request must be to be for a provider. The same token is the same each time."""
+
+    @property
+    def reads(self) -> Reads: ...
+
+    def matches(self, token: Presented, /) -> bool:
+        """True when `token` is. Raises InvalidToken where its claims cannot be read: then no provider's can be."""
+
+    def excludes(self, other: "Selector", /) -> bool:
+        """True when it is certain that nothing matches this and `other`. One of the two need know."""
+
+
+Accepts: TypeAlias = Selector | Iterable[Selector]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrefix:
+    """Tokens that begin with `prefix`, as `pt_`. It is taken off where a JWT stands behind it."""
+
+    prefix: str
+    reads: ClassVar[Reads] = Reads.TEXT
+
+    def __post_init__(self) -> None:
+        if not _BEGINNING.fullmatch(self.prefix):
+            raise ValueError(f"{self.prefix!r} begins no token: write printable ASCII without spaces and commas")
+
+    def matches(self, token: Presented, /) -> bool:
+        return token.text.startswith(self.prefix.encode())
+
+    def excludes(self, other: Selector, /) -> bool:
+        """True for a prefix that neither begins with this one nor is its beginning."""
+        return isinstance(other, TokenPrefix) and not overlap(f"{self.prefix}*", f"{other.prefix}*")
+
+
+@dataclass(frozen=True, slots=True)
+class JWTShape:
+    """Tokens of three parts, as signed JWTs are."""
+
+    reads: ClassVar[Reads] = Reads.TEXT
+
+    def matches(self, token: Presented, /) -> bool:
+        return token.text.count(b".") == _JWT_DOTS
+
+    def excludes(self, other: Selector, /) -> bool:
+        return isinstance(other, Opaque)
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Tokens that are no signed JWT by their shape: of any number of parts but three."""
+
+    reads: ClassVar[Reads] = Reads.TEXT
+
+    def matches(self, token: Presented, /) -> bool:
+        return token.text.count(b".") != _JWT_DOTS
+
+    def excludes(self, other: Selector, /) -> bool:
+        """True for what only a JWT can be."""
+        return isinstance(other, JWTShape) or other.reads is Reads.CLAIMS
+
+
+@dataclass(frozen=True, slots=True)
+class CarriesScope:
+    """JWTs that claim `scope`, to the letter and before anything is verified; `partner.*` for all that begin so."""
+
+    scope: str
+    reads: ClassVar[Reads] = Reads.CLAIMS
+
+    def __post_init__(self) -> None:
+        if checked_scope(self.scope) == "*":
+            raise ValueError("'*' would take any scope: write the beginning of some, as 'partner.*'")
+
+    def matches(self, token: Presented, /) -> bool:
+        claimed = token.claims.get("scope")
+        if claimed is None:
+            claimed = token.claims.get("scp")
+        # Not by jose/claims.py: it remembers what it reads, and strangers may write here what they like.
+        listed = claimed.split(" ") if isinstance(claimed, str) else claimed
+        if not isinstance(listed, list):
+            return False
+        beginning = self.scope.removesuffix("*")
+        if beginning == self.scope:
+            return self.scope in listed
+        return any(isinstance(one, str) and one.startswith(beginning) for one in listed)
+
+    def excludes(self, other: Selector, /) -> bool:
+        """True for tokens that can claim nothing; not for another scope, for a token may hold both."""
+        return isinstance(other, Opaque)
+
+    def differs(self, other: Selector, /) -> bool:
+        """True for another scope, where no scope is meant by both."""
+        return isinstance(other, CarriesScope) and not overlap(self.scope, other.scope)
+
+
+def selectors_of(accepts: Accepts, *always: Selector) -> tuple[Selector, ...]:
+    """The selectors that `accepts` is or lists, and `always`, in the order to ask. Raises TypeError and ValueError."""
+    listed = accepts if isinstance(accepts, Iterable) else (accepts,)
+    selectors = (*listed, *always)
+    if not all(map(_is_selector, selectors)):
+        raise TypeError("accepts is a selector or a list of them, as TokenPrefix('pt_') or OnHost('api.example.com')")
+    for number, one in enumerate(selectors):
+        for other in selectors[:number]:
+            if excluding(one, other):
+                raise ValueError(f"no token can be for {other!r} and {one!r}, and all of accepts must hold")
+    prefixes = [one.prefix for one in selectors if isinstance(one, TokenPrefix)]
+    if len(prefixes) > 1:
+        raise ValueError("accepts names one TokenPrefix: the longest of several says it all")
+    if "." in "".join(prefixes) and any(excluding(one, Opaque()) for one in selectors):
+        raise ValueError("the TokenPrefix before a JWT has no dot: by its dots it is known for one")
+    return tuple(sorted(selectors, key=lambda one: one.reads))
+
+
+def _is_selector(one: object) -> bool:
+    return isinstance(one, Selector) and not isinstance(one, type)  # a class has the members too
+
+
+def prefix_of(selectors: Iterable[Selector]) -> bytes:
+    """What stands before the JWT in tokens that match `selectors`."""
+    return "".join(one.prefix for one in selectors if isinstance(one, TokenPrefix)).encode()
+
+
+def excluding(one: Selector, other: Selector) -> bool:
+    """True when one of the two knows that nothing matches both."""
+    return one.excludes(other) or other.excludes(one)
+
+
+def overlap(one: str, other: str) -> bool:
+    """True when a text may be what both patterns say: each is a whole text, or a beginning with `*` behind it."""
+    start, other_start = one.removesuffix("*"), other.removesuffix("*")
+    if start == one:
+        return other_start == one if other_start == other else one.startswith(other_start)
+    if other_start == other:
+        return other.startswith(start)
+    return start.startswith(other_start) or other_start.startswith(start)

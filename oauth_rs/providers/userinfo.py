@@ -1,0 +1,190 @@
+"""Opaque tokens that are shown to the user endpoint of their provider (OpenID Connect Core 1.0 section 5.3).
+
+Who answers for a token there says whose it is, and not to whom it was issued: that takes a check of its own
+(token_checks.py), or the explicit word that it is not proved. Presets for GitHub and OpenID are below. Does not read
+signed answers.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from copy import copy
+from hashlib import sha256
+from sys import intern
+from typing import Any
+
+from ..breaker import Breaker
+from ..catalogue import ScopeCatalogue
+from ..claim_names import OWNER_CLAIMS, ClaimPath, at_path, claim_path
+from ..client_auth import ClientSecret
+from ..flow import Flow
+from ..jose import claims as claim
+from ..metadata import IssuerMetadata
+from ..model import Grant
+from ..scopes import checked_scope
+from .answers import as_json, end_of, inactive, members_of, unusable
+from .endpoint import JSON, Endpoint, Question
+from .presented import Presented
+from .scoping import names_of, scoping_of
+from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .selection import Accepts, selectors_of
+from .token_checks import GitHubCheck, TokenCheck
+from .verdicts import SIZE, Verdicts
+
+_OK = 200
+_SAYS = frozenset({_OK, 400, 401, 403})  # of a bad token some say 400, and 403 of one without the scope `openid`
+OPENID_FIELDS: Mapping[str, ClaimPath] = {name: name for name in ("sub", *OWNER_CLAIMS)}
+GITHUB_FIELDS: Mapping[str, ClaimPath] = {"sub": "id", "preferred_username": "login", "name": "name", "email": "email"}
+
+
+class UserInfoProvider:
+    """Asks the user endpoint at `location`, a URL or the IssuerMetadata that names it, whose a token is.
+
+    `check` proves that it was issued to this application. Without one there must be `audience_unproved=True`, and then
+    any application that is given a token of a user can act as that user here. `fields` maps claims to members of the
+    answer, `sub` among them; the whole answer is the claim `userinfo`. Scopes are those that the check knows, and
+    `grants` for every good token. `scopes`, `accepts`, `owner` and `domain` are those of JWTProvider, the other options
+    those of IntrospectionProvider.
+    """
+
+    def __init__(
+        self,
+        location: str | IssuerMetadata,
+        *,
+        check: TokenCheck | None = None,
+        audience_unproved: bool = False,
+        fields: Mapping[str, ClaimPath] = OPENID_FIELDS,
+        grants: Collection[str] = (),
+        scopes: Collection[str] | None = None,
+        accepts: Accepts = (),
+        owner: Mapping[str, ClaimPath] | None = None,
+        domain: str = "",
+        leeway: float = LEEWAY,
+        timeout: float = TIMEOUT,
+        cache_seconds: float = CACHE_SECONDS,
+        refused_seconds: float = REFUSED_SECONDS,
+        cache_size: int = SIZE,
+        name: str = "",
+        breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if (check is None) != audience_unproved:
+            raise ValueError(
+                "a user endpoint does not say to whom a token was issued: give check=, as GitHubCheck(...), or accept "
+                "tokens of any application with audience_unproved=True"
+            )
+        if check is not None and (isinstance(check, type) or not hasattr(check, "check")):
+            raise TypeError("check is GitHubCheck(...), TokenInfoCheck(...), or an object with a method `check`")
+        for option, value in (("scopes", scopes), ("grants", grants)):
+            if isinstance(value, str):
+                raise TypeError(f"{option} is a list of strings, not one string")
+        check_seconds("leeway", leeway, most=MAX_LEEWAY)
+        self._verdicts = Verdicts(
+            seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
+        )
+        self._endpoint = Endpoint(
+            location,
+            name="userinfo_endpoint",
+            timeout=timeout,
+            shared=self._verdicts.shared,
+            breaker=breaker,
+            monotonic=monotonic,
+        )
+        self.name = name or str(location)
+        self.issuer = location.issuer if isinstance(location, IssuerMetadata) else ""
+        self.accepts = selectors_of(accepts)
+        self._check = check
+        self._fields = _paths(fields)
+        self._grants = tuple(map(checked_scope, grants))
+        self._scoping = scoping_of(scopes, ())
+        self._claim_names = names_of((), (), owner, domain)
+        self._leeway, self._clock = leeway, clock
+        self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
+
+    def verify(self, token: Presented, /) -> Flow[Grant]:
+        """The grant of the user whose token it is, remembered.
+
+        Raises InvalidToken (`inactive_token`, `expired`, `not_yet_valid`, `malformed_claim`, those of the check) and
+        Unavailable (those of endpoint.py).
+        """
+        digest = token.digest or sha256(token.text).digest()
+        return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
+
+    def warm(self) -> Flow[None]:
+        """Finds the endpoint."""
+        yield from self._endpoint.find()
+
+    def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "UserInfoProvider":
+        """The same provider, remembering nothing yet, whose grants hold the scopes that `catalogue` makes of theirs.
+
+        Raises ValueError where `scopes` or `grants` names a scope that the catalogue does not have.
+        """
+        catalogue.check(self._grants, f"the grants of provider {self.name!r}")
+        bound = copy(self)
+        bound._scoping = self._scoping.with_catalogue(catalogue, self.name)  # noqa: SLF001 - nobody else has it yet
+        bound._verdicts = self._verdicts.anew()  # noqa: SLF001
+        bound.recall = bound._verdicts.recall  # noqa: SLF001
+        return bound
+
+    def _ask(self, token: str, digest: bytes) -> Flow[Grant]:
+        # The check first, for the user endpoint is shown nobody's token but ours.
+        checked = {} if self._check is None else (yield from self._check.check(token, digest))
+        headers = (("Accept", JSON), ("Authorization", f"Bearer {token}"))
+        reply = yield from self._endpoint.ask(Question(about=digest, method="GET", headers=headers, answers=_SAYS))
+        if reply.status != _OK:
+            raise inactive()
+        return self._grant({**checked, **self._found(members_of(reply))})
+
+    def _found(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """The claims that `fields` names, and `userinfo`. Raises Unavailable (`endpoint_unusable`)."""
+        claims = {name: value for name, path in self._fields.items() if (value := _member(answer, path)) is not None}
+        subject = claims.get("sub")
+        if isinstance(subject, bool) or not isinstance(subject, str | int) or subject == "":
+            raise unusable()
+        return {**claims, "sub": str(subject), "userinfo": answer}
+
+    def _grant(self, claims: dict[str, Any]) -> Grant:
+        claims["scope"] = [*claim.scopes(claims), *self._grants]
+        return Grant(
+            "Bearer",
+            self.name,
+            self.issuer,
+            claims["sub"],
+            intern(claim.client(claims)),  # few clients, many grants
+            self._scoping.of(claims),
+            end_of(claims, self._clock(), self._leeway),
+            as_json(claims),
+            None,
+            None,
+            self._claim_names,
+        )
+
+
+def github(
+    client: ClientSecret, *, api: str = "https://api.github.com", timeout: float = TIMEOUT, **options: Any
+) -> UserInfoProvider:
+    """Tokens that GitHub issued to the OAuth application `client`; `options` are those of UserInfoProvider."""
+    check = GitHubCheck(client, api=api, timeout=timeout)
+    defaults: dict[str, Any] = {"fields": GITHUB_FIELDS, "name": "github", "domain": "github.com"}
+    return UserInfoProvider(f"{api}/user", check=check, timeout=timeout, **{**defaults, **options})
+
+
+def openid(issuer: str, **options: Any) -> UserInfoProvider:
+    """Tokens for the user endpoint of the OpenID provider `issuer`; `options` are those of UserInfoProvider."""
+    return UserInfoProvider(IssuerMetadata(issuer), **options)
+
+
+def _paths(fields: Mapping[str, ClaimPath]) -> dict[str, tuple[str, ...]]:
+    if not isinstance(fields, Mapping):
+        raise TypeError("fields maps claims to members of the answer, as {'sub': 'id'}")
+    if "sub" not in fields:
+        raise ValueError("fields maps at least `sub`, as {'sub': 'id'}")
+    return {name: claim_path(path) for name, path in fields.items()}
+
+
+def _member(answer: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    try:
+        return at_path(answer, path)
+    except ValueError:
+        pass  # what is not there in that form is not there
+    return None

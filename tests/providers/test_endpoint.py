@@ -1,0 +1,392 @@
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from oauth_rs import IssuerMetadata, Unavailable
+from oauth_rs.breaker import Breaker
+from oauth_rs.client_auth import ClientAuth, ClientCertificate, ClientSecret, ClientSecretPost, Proof
+from oauth_rs.flow import Certificate, Fetch, Flow, Reply, Run
+from oauth_rs.providers.endpoint import MAX_ANSWER_BYTES, Endpoint, Question
+from tests.providers.asking import DOWN, form, played, said, undecided
+from tests.support.issuing import ISSUER
+from tests.support.playing import FakeClock
+
+URL = "https://id.example.com/introspect"
+ASKED = Question(about=b"t1", fields=(("token", "t0ken"),))
+OTHER = replace(ASKED, about=b"t2")
+GOOD = said(active=True)
+CLIENT = ClientSecret("api", "secret")
+CERTIFICATE = ClientCertificate("api", Certificate("chain.pem", "key.pem"))
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def endpoint(clock: FakeClock) -> Endpoint:
+    return Endpoint(URL, client=CLIENT, monotonic=clock)
+
+
+@pytest.fixture
+def found(clock: FakeClock) -> Endpoint:
+    """An endpoint that metadata names."""
+    return Endpoint(IssuerMetadata(ISSUER), name="introspection_endpoint", client=CLIENT, monotonic=clock)
+
+
+def metadata(**changes: Any) -> Reply:
+    return said(**{"issuer": ISSUER, "introspection_endpoint": URL, **changes})
+
+
+def asked(endpoint: Endpoint, question: Question = ASKED) -> Fetch:
+    """What the endpoint is asked, when it answers."""
+    _, (fetch,) = played(endpoint.ask(question), GOOD)
+    return fetch
+
+
+def fails(endpoint: Endpoint, answer: Reply | Unavailable = DOWN, question: Question = ASKED) -> Unavailable:
+    with pytest.raises(Unavailable) as caught:
+        played(endpoint.ask(question), answer)
+    return caught.value
+
+
+def rests(endpoint: Endpoint) -> bool:
+    try:
+        played(endpoint.ask(OTHER), GOOD)
+    except Unavailable as error:
+        return error.reason == "endpoint_resting"
+    return False
+
+
+# What is asked
+
+
+def test_the_answer_to_a_question_is_given(endpoint: Endpoint) -> None:
+    assert played(endpoint.ask(ASKED), GOOD)[0] is GOOD
+
+
+def test_a_token_goes_into_the_body_and_never_into_the_url(endpoint: Endpoint) -> None:
+    fetch = asked(endpoint)
+    assert (fetch.method, fetch.url, form(fetch)) == ("POST", URL, {"token": "t0ken"})
+    assert ("Content-Type", "application/x-www-form-urlencoded") in fetch.headers
+
+
+def test_the_client_proves_itself_by_header(endpoint: Endpoint) -> None:
+    assert asked(endpoint).headers[0] == CLIENT.prove(URL).headers[0]
+
+
+def test_the_client_proves_itself_in_the_form_and_by_a_certificate() -> None:
+    assert form(asked(Endpoint(URL, client=ClientSecretPost("api", "s c"))))["client_secret"] == "s c"
+    fetch = asked(Endpoint(URL, client=CERTIFICATE))
+    assert (form(fetch)["client_id"], fetch.certificate) == ("api", CERTIFICATE.certificate)
+
+
+def test_a_client_may_have_to_ask_first_how_to_prove_itself() -> None:
+    fetch = Fetch("GET", "https://elsewhere.example.com")
+
+    class Waits:
+        client_id = "api"
+
+        def prove(self, _url: str, /) -> Flow[Proof]:
+            reply = yield from fetch
+            return Proof(headers=(("Authorization", f"Bearer {reply.body.decode()}"),))
+
+    _, fetches = played(Endpoint(URL, client=Waits()).ask(ASKED), Reply(200, b"abc"), GOOD)
+    assert fetches[0] is fetch
+    assert ("Authorization", "Bearer abc") in fetches[1].headers
+
+
+def test_a_question_may_be_something_else_than_a_form() -> None:
+    headers = (("Authorization", "Bearer t0ken"),)
+    fetch = asked(Endpoint(URL), Question(about=b"t1", method="GET", headers=headers))
+    assert (fetch.method, fetch.headers, fetch.body) == ("GET", headers, b"")
+    assert asked(Endpoint(URL), Question(about=b"t1", body=b"{}")).body == b"{}"
+
+
+def test_an_answer_is_bounded_in_size_and_time() -> None:
+    fetch = asked(Endpoint(URL, timeout=0.5, shared=0.25))
+    assert (fetch.limit, fetch.timeout, fetch.shared) == (MAX_ANSWER_BYTES, 0.5, 0.25)
+
+
+def test_no_question_shows_a_token() -> None:
+    question = Question(about=b"t1", headers=(("A", "t0ken"),), fields=(("token", "t0ken"),), body=b"t0ken")
+    assert "t0ken" not in repr(question)
+    assert "t0ken" not in repr(asked(Endpoint(URL), question))
+
+
+# Who shares an answer
+
+
+def test_questions_about_the_same_share_an_answer_however_they_are_proved(endpoint: Endpoint) -> None:
+    one, again, other = asked(endpoint), asked(endpoint), asked(endpoint, OTHER)
+    assert one.shared_by == again.shared_by != other.shared_by
+
+
+def test_two_endpoints_share_no_answer(endpoint: Endpoint) -> None:
+    assert asked(endpoint).shared_by != asked(Endpoint(URL, client=CLIENT)).shared_by
+
+
+def test_a_failure_is_not_shared_with_those_who_ask_after_it(endpoint: Endpoint) -> None:
+    before = asked(endpoint)
+    fails(endpoint)
+    assert asked(endpoint).shared_by != before.shared_by
+
+
+# Statuses
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "retry_after"),
+    [
+        (201, "endpoint_unusable", 1),
+        (204, "endpoint_unusable", 1),
+        (400, "endpoint_unusable", 1),
+        (401, "endpoint_refused", 30),
+        (403, "endpoint_unusable", 1),
+        (404, "endpoint_unusable", 1),
+        (408, "endpoint_failed", 1),
+        (413, "endpoint_unusable", 1),
+        (425, "endpoint_failed", 1),
+        (429, "endpoint_failed", 1),
+        (500, "endpoint_failed", 1),
+        (503, "endpoint_failed", 1),
+        (599, "endpoint_failed", 1),
+    ],
+)
+def test_another_status_is_no_answer(endpoint: Endpoint, status: int, reason: str, retry_after: int) -> None:
+    error = fails(endpoint, said(status, active=True))
+    assert (error.status, error.reason, error.retry_after) == (503, reason, retry_after)
+
+
+def test_a_status_that_is_asked_for_is_an_answer(endpoint: Endpoint) -> None:
+    question = Question(about=b"t1", answers=(200, 401, 500))
+    for status in (401, 500):
+        assert played(endpoint.ask(question), said(status))[0].status == status
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_wrong_credentials_of_ours_are_logged_as_configuration(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    fails(endpoint, said(status))
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.getMessage() == (f"configuration: {URL} does not accept how this application proves itself: {status}")
+
+
+@pytest.mark.parametrize("answer", [said(400), said(404), said(500), DOWN], ids=["400", "404", "500", "down"])
+def test_other_failures_are_not_logged_as_configuration(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    fails(endpoint, answer)
+    assert not caplog.records
+
+
+# When it is left alone
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [DOWN, Unavailable("fetch_timeout", ""), Unavailable("redirected", ""), said(401), said(429), said(500)],
+    ids=["down", "slow", "redirect", "401", "429", "500"],
+)
+def test_an_endpoint_that_fails_is_left_alone_for_a_while(endpoint: Endpoint, clock: FakeClock, answer: Any) -> None:
+    for _ in range(3):
+        fails(endpoint, answer)
+    with pytest.raises(Unavailable) as caught:
+        Run(endpoint.ask(OTHER))
+    assert (caught.value.reason, caught.value.retry_after) == ("endpoint_resting", 1)
+    clock.pass_seconds(1)
+    assert not rests(endpoint)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [said(400), said(403), said(404), said(414), said(204), Unavailable("reply_too_large", "")],
+    ids=["400", "403", "404", "414", "204", "too large"],
+)
+def test_no_token_can_have_the_endpoint_left_alone(endpoint: Endpoint, answer: Any) -> None:
+    for _ in range(10):
+        fails(endpoint, answer)
+    assert not rests(endpoint)
+
+
+def test_a_server_that_is_up_again_is_asked_again_whatever_it_answers(endpoint: Endpoint, clock: FakeClock) -> None:
+    for _ in range(3):
+        fails(endpoint)
+    clock.pass_seconds(1)
+    fails(endpoint, said(404))
+    assert not rests(endpoint)
+
+
+def test_one_question_probes_while_the_others_are_told_to_wait(endpoint: Endpoint, clock: FakeClock) -> None:
+    for _ in range(3):
+        fails(endpoint)
+    clock.pass_seconds(1)
+    probe = Run(endpoint.ask(ASKED))
+    assert rests(endpoint)
+    probe.send(GOOD)
+    assert not rests(endpoint)
+
+
+def test_a_probe_that_fails_makes_the_others_wait_longer(endpoint: Endpoint, clock: FakeClock) -> None:
+    for _ in range(3):
+        fails(endpoint)
+    clock.pass_seconds(1)
+    fails(endpoint)
+    clock.pass_seconds(1.9)
+    assert rests(endpoint)
+
+
+def test_a_burst_of_failures_counts_once(endpoint: Endpoint) -> None:
+    runs = [Run(endpoint.ask(replace(ASKED, about=b"%d" % number))) for number in range(32)]
+    for run in runs:
+        with undecided("fetch_failed"):
+            run.throw(Unavailable("fetch_failed", ""))
+    assert not rests(endpoint)
+
+
+def test_endpoints_with_the_same_breaker_rest_together(clock: FakeClock) -> None:
+    breaker = Breaker(failures=1)
+    one, other = (Endpoint(URL, breaker=breaker, monotonic=clock) for _ in range(2))
+    fails(one)
+    assert rests(other)
+
+
+# Where it is
+
+
+def test_an_endpoint_is_found_once_by_the_metadata_of_its_issuer(found: Endpoint) -> None:
+    _, fetches = played(found.ask(ASKED), metadata(), GOOD)
+    assert [fetch.url for fetch in fetches] == [f"{ISSUER}/.well-known/oauth-authorization-server", URL]
+    assert asked(found).url == URL
+    assert str(found) == f"the introspection_endpoint of {ISSUER}"
+
+
+def test_an_endpoint_that_fails_is_looked_for_again(found: Endpoint) -> None:
+    with undecided("fetch_failed"):
+        played(found.ask(ASKED), metadata(), DOWN)
+    moved = "https://new.example.com/introspect"
+    _, fetches = played(found.ask(ASKED), metadata(introspection_endpoint=moved), GOOD)
+    assert fetches[-1].url == moved
+
+
+def test_an_endpoint_keeps_the_url_it_found_while_others_fail(found: Endpoint) -> None:
+    one, other = Run(found.ask(ASKED)), Run(found.ask(OTHER))
+    one.send(metadata())
+    with undecided("fetch_failed"):
+        one.throw(Unavailable("fetch_failed", ""))
+    other.send(metadata())
+    assert isinstance(other.effect, Fetch)
+    assert other.effect.url == URL
+
+
+def test_an_endpoint_whose_metadata_cannot_be_had_is_left_alone(found: Endpoint) -> None:
+    for _ in range(3):
+        fails(found)
+    with undecided("endpoint_resting"):
+        Run(found.ask(ASKED))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        None,
+        7,
+        [URL],
+        "",
+        "http://id.example.com/introspect",
+        "http://127.0.0.1:9000/introspect",
+        "file:///etc/passwd",
+        "https://user:password@id.example.com/",
+        "https://id.example.com/#",
+    ],
+    ids=str,
+)
+def test_metadata_cannot_name_a_place_that_no_token_may_be_shown_to(found: Endpoint, place: Any) -> None:
+    with undecided("discovery_failed"):
+        played(found.ask(ASKED), metadata(introspection_endpoint=place))
+
+
+def test_an_issuer_on_this_machine_may_have_its_endpoint_here() -> None:
+    issuer = "http://127.0.0.1:9000"
+    endpoint = Endpoint(IssuerMetadata(issuer), name="introspection_endpoint")
+    here = f"{issuer}/introspect"
+    assert played(endpoint.find(), said(issuer=issuer, introspection_endpoint=here))[0] == here
+
+
+def test_the_metadata_of_another_issuer_is_not_believed(found: Endpoint) -> None:
+    with undecided("issuer_mismatch"):
+        played(found.ask(ASKED), metadata(issuer="https://other.example.com"))
+
+
+@pytest.mark.parametrize(
+    ("client", "aliases", "url"),
+    [
+        (CERTIFICATE, {"introspection_endpoint": "https://mtls.example.com/"}, "https://mtls.example.com/"),
+        (CERTIFICATE, {"token_endpoint": "https://mtls.example.com/"}, URL),
+        (CERTIFICATE, "https://mtls.example.com/", URL),
+        (CLIENT, {"introspection_endpoint": "https://mtls.example.com/"}, URL),
+    ],
+)
+def test_a_certificate_is_shown_at_the_alias_for_it(client: ClientAuth, aliases: Any, url: str) -> None:
+    endpoint = Endpoint(IssuerMetadata(ISSUER), name="introspection_endpoint", client=client)
+    assert played(endpoint.find(), metadata(mtls_endpoint_aliases=aliases))[0] == url
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "introspect",
+        "//id.example.com",
+        "http://id.example.com/introspect",
+        "http://127.0.0.1.example.com/",
+        "ftp://id.example.com/",
+        "file:///etc/passwd",
+        "https://",
+        "https://id.example.com:x/",
+        "https://api:secret@id.example.com/",
+        "https://id.example.com/#top",
+    ],
+)
+def test_a_token_is_shown_to_no_insecure_place(url: str) -> None:
+    with pytest.raises(ValueError, match="over https") as caught:
+        Endpoint(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "https://id.example.com", "http://127.0.0.1:9000/i", "http://localhost/i?v=2", "http://[::1]:1/"]
+)
+def test_https_and_this_machine_are_places_for_tokens(url: str) -> None:
+    assert asked(Endpoint(url)).url == url
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Endpoint(None), "a URL, or IssuerMetadata"),  # type: ignore[arg-type]
+        (lambda: Endpoint(URL.encode()), "a URL, or IssuerMetadata"),  # type: ignore[arg-type]
+        (lambda: Endpoint(URL, breaker=3), "breaker is Breaker"),  # type: ignore[arg-type]
+        (lambda: Endpoint(URL, timeout="5"), "timeout is a number"),  # type: ignore[arg-type]
+        (lambda: Endpoint(URL, timeout=None), "timeout is a number"),  # type: ignore[arg-type]
+    ],
+    ids=["none", "bytes", "breaker", "text", "no timeout"],
+)
+def test_options_of_the_wrong_kind_say_how_to_mend_them(make: Callable[[], Endpoint], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(("timeout", "message"), [(0, "above 0 seconds"), (-1, "0 seconds or more")])
+def test_a_call_takes_some_time(timeout: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Endpoint(URL, timeout=timeout)

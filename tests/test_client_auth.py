@@ -1,0 +1,176 @@
+import time
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+from oauth_rs.client_auth import (
+    ASSERTION,
+    ASSERTION_SECONDS,
+    BearerToken,
+    ClientCertificate,
+    ClientSecret,
+    ClientSecretPost,
+    PrivateKeyJWT,
+    Proof,
+)
+from oauth_rs.flow import Certificate
+
+URL = "https://id.example.com/token"
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+ED_KEY = ed25519.Ed25519PrivateKey.generate()
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+SECRET = "s3cret-s3cret"
+
+
+def pem(key: Any, password: bytes | None = None) -> bytes:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    coded: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return coded
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "pair"),
+    [
+        ("api", "secret", "api:secret"),
+        ("a:b", "c:d", "a%3Ab:c%3Ad"),
+        ("https://api.example.com", "ä +%", "https%3A%2F%2Fapi.example.com:%C3%A4+%2B%25"),
+    ],
+)
+def test_a_secret_goes_into_the_header_form_encoded(client_id: str, secret: str, pair: str) -> None:
+    proof = ClientSecret(client_id, secret).prove(URL)
+    ((name, value),) = proof.headers
+    assert (name, b64decode(value.removeprefix("Basic ")).decode()) == ("Authorization", pair)
+    assert proof._replace(headers=()) == Proof()
+
+
+def test_a_secret_goes_into_the_form_where_that_is_wanted() -> None:
+    assert ClientSecretPost("api", SECRET).prove(URL) == Proof(fields=(("client_id", "api"), ("client_secret", SECRET)))
+
+
+def test_a_certificate_is_shown_and_the_form_names_the_client() -> None:
+    certificate = Certificate("chain.pem", "key.pem")
+    expected = Proof(fields=(("client_id", "api"),), certificate=certificate)
+    assert ClientCertificate("api", certificate).prove(URL) == expected
+
+
+def test_a_token_goes_into_the_header() -> None:
+    assert BearerToken("t0ken").prove(URL) == Proof(headers=(("Authorization", "Bearer t0ken"),))
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [
+        (EC_KEY, "ES256"),
+        (ec.generate_private_key(ec.SECP384R1()), "ES384"),
+        (ec.generate_private_key(ec.SECP521R1()), "ES512"),
+        (RSA_KEY, "RS256"),
+        (RSA_KEY, "PS512"),
+        (ED_KEY, "EdDSA"),
+        (pem(EC_KEY), "ES256"),
+        (pem(EC_KEY).decode(), "ES256"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 9 else type(value).__name__,
+)
+def test_an_assertion_is_one_that_others_verify(key: Any, algorithm: str) -> None:
+    fields = dict(PrivateKeyJWT("api", key, algorithm=algorithm, kid="k1").prove(URL).fields)
+    public = (EC_KEY if isinstance(key, str | bytes) else key).public_key()
+    assertion = fields["client_assertion"]
+    claims = jwt.decode(assertion, public, [algorithm], audience=URL, issuer="api")
+    assert fields["client_assertion_type"] == ASSERTION
+    assert jwt.get_unverified_header(assertion)["kid"] == "k1"
+    assert (claims["sub"], fields["client_id"]) == ("api", "api")
+    assert claims["exp"] - claims["iat"] == ASSERTION_SECONDS
+    assert abs(claims["iat"] - time.time()) < 5
+
+
+def test_no_two_assertions_are_alike() -> None:
+    auth = PrivateKeyJWT("api", EC_KEY, clock=lambda: 1_000_000.0)
+    claims = [
+        jwt.decode(dict(auth.prove(URL).fields)["client_assertion"], options={"verify_signature": False})
+        for _ in range(2)
+    ]
+    assert claims[0]["jti"] != claims[1]["jti"]
+    assert claims[0]["iat"] == 1_000_000
+
+
+def test_an_assertion_names_the_audience_that_the_provider_wants() -> None:
+    fields = dict(PrivateKeyJWT("api", EC_KEY, audience="https://id.example.com").prove(URL).fields)
+    claims = jwt.decode(fields["client_assertion"], options={"verify_signature": False})
+    assert claims["aud"] == "https://id.example.com"
+    assert "kid" not in jwt.get_unverified_header(fields["client_assertion"])
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm", "message"),
+    [
+        (EC_KEY, "HS256", "signs nothing here"),
+        (EC_KEY, "none", "signs nothing here"),
+        (EC_KEY, "es256", "signs nothing here"),
+        (EC_KEY, "RS256", "not one for RS256"),
+        (EC_KEY, "ES384", "curve of ES384"),
+        (RSA_KEY, "ES256", "not one for ES256"),
+        (ED_KEY, "ES256", "not one for ES256"),
+        (EC_KEY.public_key(), "ES256", "not one for ES256"),
+        (rsa.generate_private_key(65537, 1024), "RS256", "2048 bits"),  # noqa: S505 - that is the point
+        (pem(EC_KEY, b"password"), "ES256", "without a password"),
+        ("s3cret-s3cret", "ES256", "not a private key in PEM"),
+        (b"", "ES256", "not a private key in PEM"),
+    ],
+)
+def test_a_key_that_cannot_sign_is_refused_at_once(key: Any, algorithm: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        PrivateKeyJWT("api", key, algorithm=algorithm)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("make", [ClientSecret, ClientSecretPost])
+@pytest.mark.parametrize(("client_id", "secret"), [("", "secret"), ("api", ""), ("a\r\nb", "secret"), ("api", "a\0b")])
+def test_an_id_and_a_secret_are_printable_text(make: Any, client_id: str, secret: str) -> None:
+    with pytest.raises(ValueError, match="client"):
+        make(client_id, secret)
+
+
+@pytest.mark.parametrize("token", ["", "a\nb", "a b", "ä", "Bearer t0ken"])
+def test_a_token_is_printable_ascii_without_spaces(token: str) -> None:
+    with pytest.raises(ValueError, match="client"):
+        BearerToken(token)
+
+
+def test_a_certificate_names_its_client() -> None:
+    with pytest.raises(ValueError, match="client"):
+        ClientCertificate("", Certificate("chain.pem", "key.pem"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ClientSecret("api", None), "are text"),  # type: ignore[arg-type]
+        (lambda: ClientSecret(b"api", SECRET), "are text"),  # type: ignore[arg-type]
+        (lambda: ClientSecretPost("api", SECRET.encode()), "are text"),  # type: ignore[arg-type]
+        (lambda: BearerToken(SECRET.encode()), "are text"),  # type: ignore[arg-type]
+        (lambda: BearerToken(SECRET, 7), "are text"),  # type: ignore[arg-type]
+        (lambda: PrivateKeyJWT(7, EC_KEY), "are text"),  # type: ignore[arg-type]
+        (lambda: PrivateKeyJWT("api", EC_KEY, kid=7), "are text"),  # type: ignore[arg-type]
+        (lambda: PrivateKeyJWT("api", EC_KEY, audience=[URL]), "are text"),  # type: ignore[arg-type]
+        (lambda: ClientCertificate("api", "chain.pem"), "certificate is Certificate"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_refused_at_once(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(TypeError, match=message) as caught:
+        make()
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [ClientSecret("api", SECRET), ClientSecretPost("api", SECRET), BearerToken(SECRET), PrivateKeyJWT("api", EC_KEY)],
+)
+def test_no_secret_is_shown(auth: Any) -> None:
+    assert SECRET not in repr(auth)
+    assert "PRIVATE" not in repr(auth)

@@ -1,45 +1,52 @@
 """The ASGI shell: checks each HTTP request and each WebSocket handshake before the application sees it (ASGI 3.0).
 
 The grant is at `scope["state"]["grant"]`, None where none was needed, and as `scope["auth"]` and `scope["user"]` in
-the shape Starlette expects. Runs under asyncio and trio. Bodies pass unbuffered, save a form that is read for its
-token. Knows no framework.
+the shape Starlette expects; what decorators ask for is done by the middleware at `scope["oauth_rs.checked"]`.
+Runs under asyncio and trio. Bodies pass unbuffered, save a form that is read for its token. Knows no framework.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
+from .asgi_response import Answer, Message, Send, private
 from .errors import InvalidRequest, OAuthError
 from .fetch import HTTPSettings
 from .fetch.awaiting import AwaitingHTTP
-from .flow import Run
-from .headers import private_cache_control
+from .fields import FieldFilter
+from .filtering import MAX_FILTERED_BYTES, filter_of, filter_rules
+from .flow import Flow, Run, T
+from .handover import ScopeHandover, unconditional_scope
+from .headers import is_form
 from .model import Grant
 from .server import ResourceServer
 from .urls import PATH_SAFE
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApplication: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 GRANT: Final = "oauth_rs.grant"
+CHECKED: Final = "oauth_rs.checked"
+NO_PARAMETERS: Mapping[str, Any] = {}
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
 class ASGIRequest:
     """The core's view of a scope."""
 
-    __slots__ = ("_scope", "method")
+    __slots__ = ("_root", "_scope", "method", "parameters")
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self.method: str = scope.get("method", "GET")  # a WebSocket handshake is a GET
+        self._root = scope.get("root_path", "")  # as it is here: mounts further in move it on
+        # A WebSocket handshake is a GET, also where HTTP/2 calls it CONNECT.
+        self.method: str = "GET" if scope.get("type") == "websocket" else scope.get("method", "GET")
+        self.parameters = NO_PARAMETERS
 
     @property
     def path(self) -> str:
-        path, root = str(self._scope["path"]), str(self._scope.get("root_path", ""))
+        path, root = str(self._scope["path"]), str(self._root)
         # The path holds the mount point since ASGI 2.3 of 2024; servers before leave it out.
         return path.removeprefix(root) if path == root or path.startswith(root + "/") else path
 
@@ -85,12 +92,24 @@ class OAuthMiddleware:
     """`app` behind `server`: what is refused never reaches it. An OAuthError that `app` raises is answered too.
 
     At `lifespan.startup` the keys are fetched; an issuer that cannot be reached then does not keep `app` from starting.
+    An answer in JSON that is to be filtered has at most `max_filtered` bytes.
     """
 
-    def __init__(self, app: ASGIApplication, server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApplication,
+        server: ResourceServer,
+        *,
+        http: HTTPSettings | None = None,
+        max_filtered: int = MAX_FILTERED_BYTES,
+    ) -> None:
         self._app = app
         self._server = server
+        self._rules = filter_rules(server.places, max_filtered)
         self._marks_private = server.marks_private
+        changes = server.identity is not None or server.hidden
+        self._handover = ScopeHandover(server.identity, server.hidden) if changes else None
+        self._changes = bool(changes) or server.filters is not None
         self._http = AwaitingHTTP(http or HTTPSettings())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,8 +119,11 @@ class OAuthMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             raise RuntimeError(f"oauth_rs cannot check a {scope['type']!r} scope, so it does not let it through")
         request = ASGIRequest(scope)
-        answer = _Answer(send)
+        answer = Answer(send, self, request)
+        body = None
         try:
+            if self._handover is not None:
+                self._handover.clean(scope)
             verdict = self._server.authenticate(request)
             if verdict is None or isinstance(verdict, Grant):
                 grant = verdict
@@ -111,11 +133,42 @@ class OAuthMiddleware:
                 receive = body.receive
             scope[GRANT] = scope.setdefault("state", {})["grant"] = grant
             scope["auth"] = scope["user"] = grant or _NOBODY
+            scope[CHECKED] = answer
             if self._marks_private and self._server.private(request):
-                answer.out = _private(send)
+                answer.out = private(send)
+            if self._changes:
+                self._change(scope, request, grant, body)
             await self._app(scope, receive, answer.send)
         except OAuthError as error:
             await self._refuse(error, scope, answer)
+
+    async def drive(self, flow: Flow[T]) -> T:
+        """The result of `flow`, whatever it asks for but the body of a request. Raises what it raises."""
+        return await self._http.drive(Run(flow))
+
+    def filter(self, scope: Scope, fields: FieldFilter) -> None:
+        """The answer to the request of `scope` will show what `fields` show to its grant, if it is JSON.
+
+        Raises RuntimeError where it has begun, and TypeError for a WebSocket.
+        """
+        if scope["type"] != "http":
+            raise TypeError("answers are filtered, and a WebSocket has none: filter what it sends, by fields.visible")
+        grant: Grant | None = scope[GRANT]
+        scope[CHECKED].filter(fields, frozenset() if grant is None else grant.scopes, scope["method"], self._rules)
+        unconditional_scope(scope)
+        # By extensions a body can go another way, as a path or as an open file.
+        extensions = scope.get("extensions") or {}
+        scope["extensions"] = {n: it for n, it in extensions.items() if not n.startswith("http.response.")}
+
+    def _change(self, scope: Scope, request: ASGIRequest, grant: Grant | None, body: "_Body | None") -> None:
+        if self._server.filters is not None and scope["type"] == "http":
+            fields = filter_of(self._server.filters, request)
+            if fields is not None:
+                self.filter(scope, fields)
+        if self._handover is not None and grant is not None:
+            self._handover.fill(scope, grant)
+            if body is not None and body.data is not None and is_form(request):
+                body.data = self._handover.form_without(scope, body.data)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def warmed() -> Message:
@@ -126,7 +179,7 @@ class OAuthMiddleware:
 
         await self._app(scope, warmed, send)
 
-    async def _refuse(self, error: OAuthError, scope: Scope, answer: "_Answer") -> None:
+    async def _refuse(self, error: OAuthError, scope: Scope, answer: Answer) -> None:
         if scope["type"] == "http" and answer.started:
             raise error  # half an answer is out: only the server can end this
         refusal = self._server.refuse(error)
@@ -140,30 +193,16 @@ class OAuthMiddleware:
         await answer.send({"type": f"{kind}.body", "body": body})
 
 
-class _Answer:
-    """Passes messages out, and remembers that one went."""
-
-    __slots__ = ("out", "started")
-
-    def __init__(self, out: Send) -> None:
-        self.out = out
-        self.started = False
-
-    def send(self, message: Message) -> Awaitable[None]:
-        self.started = True
-        return self.out(message)
-
-
 class _Body:
     """A body that the check reads first, and the application then receives again, byte for byte."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read: bytes | None = None
+        self.data: bytes | None = None  # until the application receives it
 
     async def read(self, limit: int) -> bytes | None:
-        if self._read is not None:  # by another scheme before
-            return self._read if len(self._read) <= limit else None
+        if self.data is not None:  # by another scheme before
+            return self.data if len(self.data) <= limit else None
         body, more = bytearray(), True
         while more:
             message = await self._receive()
@@ -173,28 +212,15 @@ class _Body:
             more = message.get("more_body", False)
             if len(body) > limit:
                 return None
-        self._read = bytes(body)
-        return self._read
+        self.data = bytes(body)
+        return self.data
 
     async def receive(self) -> Message:
-        if self._read is None:
+        if self.data is None:
             return await self._receive()
-        body, self._read = self._read, None
+        body, self.data = self.data, None
         return {"type": "http.request", "body": body, "more_body": False}
 
 
 def _denial_answers(scope: Scope) -> bool:
     return "websocket.http.response" in (scope.get("extensions") or ())
-
-
-def _private(send: Send) -> Send:
-    async def private(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())]
-            marked = private_cache_control(headers)
-            # A new message: the application may keep its own and send it with every answer.
-            encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in marked]
-            message = {**message, "headers": encoded}
-        await send(message)
-
-    return private

@@ -1,6 +1,7 @@
 """Flask: three lines protect an application, a decorator asks for scopes, an attribute reads the caller.
 
-The grant is at `request.grant`, and typed at `current_grant`. All checking is done by the WSGI shell and the grant.
+The grant is at `request.grant`, and typed at `current_grant`. All checking is done by the WSGI shell and the grant, and
+all filtering of answers by the shell.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,15 @@ from werkzeug.local import LocalProxy
 
 from .errors import OAuthError
 from .fetch import HTTPSettings
-from .guard import guard
+from .fields import FieldFilter
+from .filtering import MAX_FILTERED_BYTES, ahead, checked_filter
+from .guard import guard, noted
 from .model import Grant
+from .permission import authorize, permit
 from .scopes import AllOf, Requirement, all_of
-from .server import ResourceServer, authorize
-from .wsgi import GRANT, OAuthMiddleware
+from .server import ResourceServer
+from .wsgi import CHECKED, GRANT, OAuthMiddleware
+from .wsgi_response import Start
 
 V = TypeVar("V", bound=Callable[..., Any])
 _ANY_GRANT = AllOf()
@@ -24,12 +29,14 @@ _ANY_GRANT = AllOf()
 _current_request = cast("LocalProxy[Request]", request)._get_current_object  # noqa: SLF001
 
 
-def protect(app: Flask, server: ResourceServer, *, http: HTTPSettings | None = None) -> OAuthMiddleware:
+def protect(
+    app: Flask, server: ResourceServer, *, http: HTTPSettings | None = None, max_filtered: int = MAX_FILTERED_BYTES
+) -> OAuthMiddleware:
     """Every request to `app` is checked by `server`, and refusals of decorators and grants are answered alike.
 
     Gives the middleware: call its `warm()` in each worker process to have keys fetched and stores looked at right away.
     """
-    middleware = OAuthMiddleware(app.wsgi_app, server, http=http)
+    middleware = OAuthMiddleware(app.wsgi_app, server, http=http, max_filtered=max_filtered)
     app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented hook
     app.request_class = type("Request", (app.request_class,), {"grant": property(_grant_of)})
 
@@ -42,24 +49,58 @@ def protect(app: Flask, server: ResourceServer, *, http: HTTPSettings | None = N
 
 
 def requires(*needed: str | Requirement) -> Callable[[V], V]:
-    """The view runs only for a grant that covers all of `needed`; with nothing named, for any grant.
+    """The view runs only for a grant that meets all of `needed`; with nothing named, for any grant.
 
     For functions and methods, sync and async, and for `View` classes. Write it below `@app.route`, which registers
-    what it is given. Raises InsufficientScope or MissingCredentials, and RuntimeError where no middleware has checked.
+    what it is given. Raises InsufficientScope, InsufficientAuthentication or MissingCredentials, and RuntimeError where
+    no middleware has checked.
     """
     requirement = all_of(needed)
 
     def check(_args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
-        authorize(_grant_of(_current_request()), requirement)
+        here = _current_request()
+        grant = _grant_of(here)
+        if grant is None or not requirement.met_by(grant.scopes):
+            _permit(grant, requirement, here)
 
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
             # Not through its `decorators`: a subclass that sets its own would lose this one.
-            view.dispatch_request = guard(view.dispatch_request, check)  # type: ignore[method-assign]  # made for replacing
-            return cast("V", view)
-        return guard(view, check)
+            view.dispatch_request = guard(view.dispatch_request, check, requirement)  # type: ignore[method-assign]  # made for replacing
+            return cast("V", noted(view, requirement))
+        return guard(view, check, requirement)
 
     return decorate
+
+
+def filtered(fields: FieldFilter) -> Callable[[V], V]:
+    """Of what the view answers in JSON, clients see what `fields` show to the scopes of their grant, and no more.
+
+    For what `requires` is for, below `@app.route` too, and whatever the view returns. Raises RuntimeError where no
+    middleware has checked.
+    """
+    checked_filter(fields)
+
+    def step(_args: Any, _kwargs: Any) -> None:
+        here = _current_request()
+        _grant_of(here)
+        here.environ[CHECKED].middleware.filter(here.environ, fields)
+
+    def decorate(view: V) -> V:
+        if isinstance(view, type) and issubclass(view, View):
+            view.dispatch_request = ahead(view.dispatch_request, step)  # type: ignore[method-assign]  # made for replacing
+            return cast("V", view)
+        return ahead(view, step)
+
+    return decorate
+
+
+def _permit(grant: Grant | None, requirement: Requirement, here: Request) -> None:
+    checked: Start = here.environ[CHECKED]
+    checked.request.parameters = here.view_args or {}
+    verdict = permit(grant, requirement, checked.request)
+    if not isinstance(verdict, Grant):
+        checked.middleware.drive(verdict)
 
 
 def _grant_of(request: Any) -> Grant | None:

@@ -1,88 +1,148 @@
 """The resource server: picks the scheme of a request, lets it check, and renders every refusal (RFC 6750 section 3).
 
-Knows no framework and does no input or output: the shells drive its flows. Does not decide which operation needs which
-scope: decorators do.
+Knows no framework and does no input or output: the shells drive its flows. Which operation needs which scope is for a
+policy and for decorators to say.
 """
 
-import json
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
+from urllib.parse import urlsplit
 
-from .errors import InsufficientScope, InvalidRequest, MissingCredentials, OAuthError, Unavailable
+from .catalogue import ScopeCatalogue
+from .deny_list import DenyList, not_denied
+from .errors import InvalidRequest, MissingCredentials, OAuthError, Unavailable
+from .fields import FieldFilter
 from .flow import Flow, at_once
 from .headers import split_scheme
-from .model import Grant, Request, insufficient
-from .policy import PublicPaths, is_preflight
+from .identity import Identity
+from .model import Grant
+from .operations import OperationMap
+from .options import check_apart, check_callables, check_identity, check_more, check_names, check_options, check_policy
+from .permission import no_credentials, permit_operation
+from .policy import UNCHECKED, Operation, Policy
+from .public_paths import PublicPaths, is_preflight
+from .refusal import Refusal, render
 from .replay import MemoryReplay, ReplayStore
+from .request import Request
 from .schemes import Scheme, Site
-from .scopes import Requirement
 from .urls import DirectURL, ExternalURL
+from .users import UserLoader, with_user
 
 logger = logging.getLogger("oauth_rs")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An HTTP answer that refuses a request."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 class ResourceServer:
     """Protects one API with `schemes`.
 
-    `public` lists paths that need no grant, and have none even when a token is sent. `credentials="optional"` lets
-    requests without any through with no grant; credentials that are there and not good are refused all the same. `url`
-    says which URL callers use, and refuses requests for a Host it does not serve; schemes that check a signed URL need
-    one that names its hosts. `replay` remembers which signed requests were used, in the memory of this process when
-    left out. Immutable once made; serves any number of threads, tasks and both shells.
+    `policy` says what each operation asks for; without one any grant will do, and decorators ask for more. `public`
+    lists paths that need no grant, and have none even when a token is sent. `credentials="optional"` lets requests
+    without any through with no grant; credentials that are there and not good are refused all the same. `scopes` is the
+    catalogue of what each scope implies. `url` says which URL callers use, and refuses requests for a Host it does not
+    serve; schemes that check a signed URL need one that names its hosts. `replay` remembers which signed requests were
+    used, in the memory of this process when left out. `identity` puts headers about the grant before the application,
+    and `hide_credentials` takes the credentials away. `filters` says, by operation, which fields of its JSON each scope
+    shows. `deny` knows grants that are not accepted any more, cached ones too. `user(grant)`, a plain or a coroutine
+    function, finds the `user` of each grant, once per request. Immutable once made; serves any number of threads, tasks
+    and both shells.
     """
 
     def __init__(
         self,
         *schemes: Scheme,
+        policy: Policy | None = None,
         public: Iterable[str] = (),
         credentials: Literal["required", "optional"] = "required",
+        scopes: ScopeCatalogue | None = None,
         url: ExternalURL | None = None,
         replay: ReplayStore | None = None,
+        identity: Identity | None = None,
+        hide_credentials: bool = False,
+        filters: Mapping[str, FieldFilter] | None = None,
+        deny: DenyList | None = None,
+        user: UserLoader | None = None,
     ) -> None:
-        _check_options(schemes, public, credentials, url, replay)
+        check_options(schemes, public, credentials, url, replay)
+        self.public = PublicPaths(public) if public else None
+        check_policy(policy, self.public, credentials)
+        check_more(scopes, identity, filters)
+        check_callables(deny, user)
+        if scopes is not None:
+            schemes = tuple(scheme.with_catalogue(scopes) for scheme in schemes)
+            check_names(scopes, policy, filters)
         self._schemes = schemes
+        self.policy = policy
+        self.catalogue = scopes
+        if identity is not None:
+            check_identity(identity, schemes)
+        self.identity = identity
+        self.places = tuple(scheme.places for scheme in schemes)
+        self.hidden = self.places if hide_credentials else ()
+        self.filters = None if filters is None else OperationMap(filters)
         self._by_name = {name: scheme for scheme in schemes for name in scheme.authorization_names}
-        if len(self._by_name) < sum(len(scheme.authorization_names) for scheme in schemes):
-            raise ValueError("two schemes answer to the same name in Authorization")
+        check_apart(schemes)
         self._elsewhere = tuple(scheme for scheme in schemes if scheme.looks_elsewhere)
         self.marks_private = bool(self._elsewhere)
-        self._public = PublicPaths(public) if public else None
+        hosts_matter = any(scheme.needs_hosts for scheme in schemes) or bool(self.public and self.public.hosts)
+        if hosts_matter and (url is None or not url.names_hosts):
+            raise ValueError(
+                "signed requests are good for one API, OnHost(...) and public paths of one host for one host, and "
+                "clients may send any Host header: name yours, as url=DirectURL(hosts=['api.example.com']), "
+                "FixedURL('https://api.example.com') or ForwardedURL(proxies=..., hosts=...)"
+            )
+        if replay is None and any(scheme.binds_requests for scheme in schemes):
+            logger.warning("used nonces are kept in the memory of this process: give replay= where there are more")
         self._optional = credentials == "optional"
+        self._deny, self._user = deny, user
         self._url = url
-        if any(scheme.binds_requests for scheme in schemes):
-            if url is None or not url.names_hosts:
-                raise ValueError(
-                    "signed requests are good for one API: name yours, as url=DirectURL(hosts=['api.example.com']),"
-                    " FixedURL('https://api.example.com') or ForwardedURL(proxies=..., hosts=...)"
-                )
-            if replay is None:
-                logger.warning("used nonces are kept in the memory of this process: give replay= where there are more")
         # `or` would take a store of the user's that is empty, and says so with __len__, for none.
         self._site = Site(DirectURL() if url is None else url, MemoryReplay() if replay is None else replay)
 
     def authenticate(self, request: Request) -> Grant | Flow[Grant | None] | None:
-        """The grant that the request proves; None where none is needed and none was tried.
+        """The grant that the request proves, when the policy is content with it; None where none is needed.
 
-        Raises MissingCredentials (`no_credentials`, `unsupported_scheme`), InvalidRequest (`several_credentials`) and
-        what the scheme and the URL policy raise.
+        Raises MissingCredentials (`no_credentials`, `unsupported_scheme`), InvalidRequest (`several_credentials`),
+        InsufficientScope (`operation_not_mapped` and those of the requirement) and what the scheme, the policy and the
+        URL policy raise.
         """
         if request.method == "OPTIONS" and is_preflight(request):
             self._check_host(request)
             return None
-        if self._public is not None and self._public.cover(request.path):
-            self._check_host(request)
+        if self.public is not None and self._is_public(self.public, request):
             return None
+        return self._prove(request) if self.policy is None else self._follow(self.policy, request)
+
+    @property
+    def scopes_supported(self) -> list[str]:
+        """The scopes to publish (RFC 9728 section 2): of the catalogue, else those that the policy names."""
+        if self.catalogue is not None:
+            return list(self.catalogue.scopes_supported)
+        rules = [rule for _, rule in self.policy.rules()] if self.policy is not None else []
+        return list(dict.fromkeys(name for rule in rules if not isinstance(rule, UNCHECKED) for name in rule.scopes))
+
+    def _is_public(self, public: PublicPaths, request: Request) -> bool:
+        host = urlsplit(self._url.of(request)).netloc if self._url is not None and public.hosts else ""
+        if not public.cover(request.path, host):
+            return False
+        self._check_host(request)
+        return True
+
+    def _follow(self, policy: Policy, request: Request) -> Grant | Flow[Grant | None] | None:
+        operation = policy.find(request)
+        if operation is not None:
+            if isinstance(operation.rule, UNCHECKED):
+                self._check_host(request)
+                return None
+            request.parameters = operation.parameters
+        try:
+            verdict = self._prove(request)
+        except MissingCredentials as error:
+            raise _named(error, operation)  # noqa: B904 - it is the same one
+        if isinstance(verdict, Grant):
+            return permit_operation(verdict, operation, request)
+        return None if verdict is None else _permit_later(verdict, operation, request)
+
+    def _prove(self, request: Request) -> Grant | Flow[Grant | None] | None:
         for scheme in self._elsewhere:
             if scheme.elsewhere(request):  # nearly never; then all are asked
                 return at_once(self._search(request))
@@ -108,6 +168,11 @@ class ResourceServer:
             yield from self._site.replay.warm()
         except Unavailable as error:
             logger.warning("the replay store could not be reached ahead of the first request: %s", error.reason)
+        try:
+            if self._deny is not None:
+                yield from self._deny.warm()
+        except Unavailable as error:
+            logger.warning("the deny list could not be reached ahead of the first request: %s", error.reason)
         for scheme in self._schemes:
             yield from scheme.warm()
 
@@ -118,15 +183,7 @@ class ResourceServer:
             error.reason,
             extra={"oauth_reason": error.reason, "oauth_status": error.status, "oauth_credential": error.credential},
         )
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        if isinstance(error, Unavailable):
-            headers.append(("Retry-After", str(error.retry_after)))
-        else:
-            headers += [("WWW-Authenticate", challenge) for challenge in self._challenges(error)]
-        # No code where there were no credentials: RFC 6750 section 3.1, last paragraph.
-        members = {"error": error.error, "error_description": error.description}
-        body = json.dumps({name: value for name, value in members.items() if value}).encode()
-        return Refusal(error.status, (*headers, ("Content-Length", str(len(body)))), body)
+        return render(error, self._schemes)
 
     def _search(self, request: Request) -> Flow[Grant | None]:
         found: list[tuple[Scheme, bytes]] = []
@@ -154,7 +211,18 @@ class ResourceServer:
         if self._url is not None and not scheme.binds_requests:  # else the scheme asks for the URL, and that is dear
             self._url.of(request)
         verdict = scheme.authenticate(request, credentials, self._site)
+        if self._user is not None or (self._deny is not None and not isinstance(verdict, Grant)):
+            return at_once(self._vouch(verdict, credentials))
+        if self._deny is not None and isinstance(verdict, Grant):
+            return not_denied(self._deny, verdict, credentials)
         return verdict if isinstance(verdict, Grant) else self._wait(verdict)
+
+    def _vouch(self, verdict: Grant | Flow[Grant], credentials: bytes) -> Flow[Grant]:
+        grant = verdict if isinstance(verdict, Grant) else (yield from self._wait(verdict))
+        if self._deny is not None:
+            undenied = not_denied(self._deny, grant, credentials)
+            grant = undenied if isinstance(undenied, Grant) else (yield from undenied)
+        return grant if self._user is None else (yield from with_user(grant, self._user))
 
     def _wait(self, verdict: Flow[Grant]) -> Flow[Grant]:
         grant = yield from verdict
@@ -167,59 +235,26 @@ class ResourceServer:
         if sets:
             raise InvalidRequest("several_credentials", "The request carries more than one set of credentials.")
         if not self._optional:
-            raise _no_credentials()
+            raise no_credentials()
 
     def _check_host(self, request: Request) -> None:
         if self._url is not None:
             self._url.of(request)
 
-    def _challenges(self, error: OAuthError) -> list[str]:
-        scope = error.scope if isinstance(error, InsufficientScope | MissingCredentials) else ""
-        if not error.error:
-            return [scheme.challenge(scope=scope) for scheme in self._schemes]
-        challenges = []
-        for scheme in self._schemes:
-            if error.scheme in {"", scheme.name}:
-                challenges.append(scheme.challenge(scope=scope, error=error.error, description=error.description))
-            elif error.status == 401:  # noqa: PLR2004 - another scheme might succeed; no other scheme widens a scope
-                challenges.append(scheme.challenge())
-        return challenges
+
+def _permit_later(verdict: Flow[Grant | None], operation: Operation | None, request: Request) -> Flow[Grant]:
+    try:
+        grant = yield from verdict
+    except MissingCredentials as error:
+        raise _named(error, operation)  # noqa: B904 - it is the same one
+    if grant is None:  # only where credentials are optional, and then there is no policy
+        raise no_credentials()
+    permitted = permit_operation(grant, operation, request)
+    return permitted if isinstance(permitted, Grant) else (yield from permitted)
 
 
-def _check_options(
-    schemes: tuple[Scheme, ...],
-    public: Iterable[str],
-    credentials: str,
-    url: ExternalURL | None,
-    replay: ReplayStore | None,
-) -> None:
-    if not schemes:
-        raise ValueError("ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))")
-    if not all(hasattr(scheme, "authorization_names") for scheme in schemes) or any(
-        isinstance(scheme, type) for scheme in schemes
-    ):
-        raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
-    if url is not None and not hasattr(url, "names_hosts"):
-        raise TypeError("url is FixedURL(...), DirectURL(...) or ForwardedURL(...)")
-    if replay is not None and (isinstance(replay, type) or not hasattr(replay, "first_use")):
-        raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")
-    if isinstance(public, str):
-        raise TypeError("public is a list of paths, not one string")
-    if credentials not in {"required", "optional"}:
-        raise ValueError('credentials is "required" or "optional"')
-
-
-def authorize(grant: Grant | None, requirement: Requirement) -> Grant:
-    """`grant`, when there is one and it meets `requirement`.
-
-    Raises MissingCredentials (`no_credentials`) and InsufficientScope (`insufficient_scope`).
-    """
-    if grant is not None and requirement.met_by(grant.scopes):
-        return grant
-    if grant is not None:
-        raise insufficient(grant, requirement)
-    raise _no_credentials(" ".join(requirement.scopes))
-
-
-def _no_credentials(scope: str = "") -> MissingCredentials:
-    return MissingCredentials("no_credentials", "This resource needs credentials.", scope=scope)
+def _named(error: MissingCredentials, operation: Operation | None) -> MissingCredentials:
+    """`error`, which then names the scopes that the operation takes."""
+    if operation is not None and not isinstance(operation.rule, UNCHECKED):
+        error.scope = " ".join(operation.rule.scopes)
+    return error

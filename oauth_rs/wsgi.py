@@ -1,11 +1,12 @@
 """The WSGI shell: checks each request before the application sees it (PEP 3333).
 
-The grant is at `environ["oauth_rs.grant"]`, None where none was needed. Blocks the thread it is called in, while keys
-are fetched, a body is read, or a store or database is asked. Knows no framework.
+The grant is at `environ["oauth_rs.grant"]`, None where none was needed; what decorators ask for is done by the
+middleware at `environ["oauth_rs.checked"]`. Blocks the thread it is called in, while keys are fetched, a body is
+read, or a store or database is asked. Knows no framework.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -17,31 +18,42 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 from .errors import InvalidRequest, OAuthError
 from .fetch import HTTPSettings
 from .fetch.blocking import BlockingHTTP
-from .flow import Run
-from .headers import private_cache_control
+from .fields import FieldFilter
+from .filtering import MAX_FILTERED_BYTES, filter_of, filter_rules
+from .flow import Flow, Run, T
+from .handover import EnvironHandover, unconditional_environ
+from .headers import is_form
 from .model import Grant
 from .server import ResourceServer
 from .urls import PATH_SAFE
+from .wsgi_response import Start
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 GRANT: Final = "oauth_rs.grant"
+CHECKED: Final = "oauth_rs.checked"
+NO_PARAMETERS: Mapping[str, Any] = {}
 MAX_KEYS = 64  # names of headers that are remembered with their key
 
 
 class WSGIRequest:
     """The core's view of an environ. WSGI has folded repeated headers into one, joined by commas."""
 
-    __slots__ = ("_environ", "method")
+    __slots__ = ("_environ", "_root", "method", "parameters")
 
     def __init__(self, environ: "WSGIEnvironment") -> None:
         self._environ = environ
+        self._root = environ.get("SCRIPT_NAME", "")  # as it is here: whoever dispatches further in moves it on
         self.method: str = environ["REQUEST_METHOD"]
+        self.parameters = NO_PARAMETERS
 
     @property
     def path(self) -> str:
         path = str(self._environ.get("PATH_INFO", ""))
+        root = str(self._environ.get("SCRIPT_NAME", ""))
+        if root != self._root:
+            path = (root + path).removeprefix(str(self._root))
         return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
     @property
@@ -77,54 +89,83 @@ class OAuthMiddleware:
     """`app` behind `server`: what is refused never reaches it.
 
     An OAuthError that `app` raises when it is called is answered too; one that it raises while its body is iterated is
-    the server's to end.
+    the server's to end. An answer in JSON that is to be filtered has at most `max_filtered` bytes.
     """
 
-    def __init__(self, app: "WSGIApplication", server: ResourceServer, *, http: HTTPSettings | None = None) -> None:
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        server: ResourceServer,
+        *,
+        http: HTTPSettings | None = None,
+        max_filtered: int = MAX_FILTERED_BYTES,
+    ) -> None:
         self._app = app
         self._server = server
+        self._rules = filter_rules(server.places, max_filtered)
         self._marks_private = server.marks_private
+        changes = server.identity is not None or server.hidden
+        self._handover = EnvironHandover(server.identity, server.hidden) if changes else None
+        self._changes = bool(changes) or server.filters is not None
         self._http = BlockingHTTP(http or HTTPSettings())
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = WSGIRequest(environ)
-        start = _Start(start_response)
+        start = Start(start_response, self, request)
+        body = None
         try:
+            if self._handover is not None:
+                self._handover.clean(environ)
             verdict = self._server.authenticate(request)
             if verdict is None or isinstance(verdict, Grant):
                 environ[GRANT] = verdict
             else:
-                environ[GRANT] = self._http.drive(Run(verdict), lambda limit: _read_body(environ, limit))
+                body = _Body(environ)
+                environ[GRANT] = self._http.drive(Run(verdict), body.read)
+            environ[CHECKED] = start
             if self._marks_private:
                 start.private = self._server.private(request)
-            return self._app(environ, start)
+            if self._changes:
+                self._change(environ, request, body)
+            given = self._app(environ, start)
+            return given if start.filtering is None else start.filtering.answer(given)
         except OAuthError as error:
             return self._refuse(error, environ, start)
+
+    def drive(self, flow: Flow[T]) -> T:
+        """The result of `flow`, whatever it asks for but the body of a request. Raises what it raises."""
+        return self._http.drive(Run(flow))
+
+    def filter(self, environ: "WSGIEnvironment", fields: FieldFilter) -> None:
+        """The answer to the request of `environ` will show what `fields` show to its grant, if it is JSON.
+
+        Raises RuntimeError where it has begun.
+        """
+        grant: Grant | None = environ[GRANT]
+        scopes = frozenset[str]() if grant is None else grant.scopes
+        environ[CHECKED].filter(fields, scopes, environ["REQUEST_METHOD"], self._rules)
+        unconditional_environ(environ)
 
     def warm(self) -> None:
         """Fetches the keys of every issuer now rather than with the first request; call it in each worker process."""
         self._http.drive(Run(self._server.warm()))
 
-    def _refuse(self, error: OAuthError, environ: "WSGIEnvironment", start: "_Start") -> Iterable[bytes]:
+    def _change(self, environ: "WSGIEnvironment", request: WSGIRequest, body: "_Body | None") -> None:
+        fields = None if self._server.filters is None else filter_of(self._server.filters, request)
+        if fields is not None:
+            self.filter(environ, fields)
+        grant: Grant | None = environ[GRANT]
+        if self._handover is not None and grant is not None:
+            self._handover.fill(environ, grant)
+            if body is not None and body.data is not None and is_form(request):
+                body.replace(self._handover.form_without(environ, body.data))
+
+    def _refuse(self, error: OAuthError, environ: "WSGIEnvironment", start: Start) -> Iterable[bytes]:
         refusal = self._server.refuse(error)
         status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
         # When the application had begun to answer, exc_info lets the server replace that answer or end it.
         start.send(status, list(refusal.headers), *([sys.exc_info()] if start.started else []))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [refusal.body]
-
-
-class _Start:
-    """Passes `start_response` on, and remembers that it was called."""
-
-    __slots__ = ("private", "send", "started")
-
-    def __init__(self, start_response: "StartResponse") -> None:
-        self.send = start_response
-        self.started = self.private = False
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        self.started = True
-        return self.send(status, private_cache_control(headers) if self.private else headers, *exc_info)
 
 
 class _EnvironKeys(dict[bytes, str]):
@@ -141,25 +182,38 @@ class _EnvironKeys(dict[bytes, str]):
 _KEYS = _EnvironKeys()
 
 
-def _read_body(environ: "WSGIEnvironment", limit: int) -> bytes | None:
-    length = get_content_length(environ)
-    if length is None and "wsgi.input_terminated" not in environ:
-        if "HTTP_TRANSFER_ENCODING" in environ:  # nobody can tell where it ends, but the application may read it
-            raise InvalidRequest("body_unbounded", "This server cannot read a body without a length.")
-        return b""
-    try:
-        # One byte more than allowed: the stream ends at its limit without a word on whether there was more.
-        body = get_input_stream(environ, max_content_length=limit + 1).read()
-    except RequestEntityTooLarge:
-        return None
-    except ClientDisconnected as error:
-        raise _incomplete() from error
-    if len(body) > limit:
-        return None
-    if length is not None and len(body) < length:
-        raise _incomplete()  # a server that ends the stream itself ends it silently when its client goes
-    environ["wsgi.input"] = BytesIO(body)
-    return body
+class _Body:
+    """A body that the check reads first, and the application then reads again, byte for byte."""
+
+    __slots__ = ("_environ", "data")
+
+    def __init__(self, environ: "WSGIEnvironment") -> None:
+        self._environ = environ
+        self.data: bytes | None = None
+
+    def read(self, limit: int) -> bytes | None:
+        length = get_content_length(self._environ)
+        if length is None and "wsgi.input_terminated" not in self._environ:
+            if "HTTP_TRANSFER_ENCODING" in self._environ:  # nobody can tell its end, but the application may read it
+                raise InvalidRequest("body_unbounded", "This server cannot read a body without a length.")
+            return b""
+        try:
+            # One byte more than allowed: the stream ends at its limit without a word on whether there was more.
+            body = get_input_stream(self._environ, max_content_length=limit + 1).read()
+        except RequestEntityTooLarge:
+            return None
+        except ClientDisconnected as error:
+            raise _incomplete() from error
+        if len(body) > limit:
+            return None
+        if length is not None and len(body) < length:
+            raise _incomplete()  # a server that ends the stream itself ends it silently when its client goes
+        self.replace(body)
+        return body
+
+    def replace(self, data: bytes) -> None:
+        self.data = data
+        self._environ["wsgi.input"] = BytesIO(data)
 
 
 def _incomplete() -> InvalidRequest:

@@ -8,6 +8,7 @@ import pytest
 from oauth_rs import (
     Bearer,
     FormField,
+    Header,
     HTTPSettings,
     InvalidToken,
     JWTProvider,
@@ -15,10 +16,15 @@ from oauth_rs import (
     RemoteKeys,
     ResourceServer,
 )
-from oauth_rs.asgi import GRANT, ASGIRequest, OAuthMiddleware
+from oauth_rs.asgi import CHECKED, GRANT, ASGIRequest, OAuthMiddleware
+from oauth_rs.fields import FieldFilter
 from oauth_rs.flow import Flow, ReadBody
+from oauth_rs.identity import IdentityHeaders
+from oauth_rs.permission import permit
+from oauth_rs.policy import OperationScopes, PassThrough, Public
+from oauth_rs.requirements import Condition
 from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES
-from tests.support.calling import answer_of, bearer, call_asgi, converse, scope_of
+from tests.support.calling import Answer, answer_of, bearer, call_asgi, converse, scope_of
 from tests.support.issuing import API, ISSUER, Issuer
 from tests.support.serving import ScriptedServer
 
@@ -476,3 +482,307 @@ def test_the_rest_of_a_request_is_read_from_the_scope() -> None:
 def test_what_a_scope_leaves_out_has_a_value(client: dict[str, Any]) -> None:
     request = ASGIRequest({"path": "/", "headers": [], **client})
     assert (request.method, request.query, request.url_scheme, request.peer) == ("GET", b"", "http", "")
+
+
+POLICY = OperationScopes({"GET /health": Public(), "GET /legacy": PassThrough(), "* /<path:rest>": "photos"})
+FORGED = [("OAuth-ResourceOwnerUID", "root"), ("OAUTH_SCOPE", "admin"), ("Connection", "close, oauth-clientid")]
+PREFLIGHT = [("Origin", "https://web.example"), ("Access-Control-Request-Method", "GET")]
+
+
+async def scope_seen(scope: Any, _receive: Any, send: Any) -> None:
+    """Gives back the headers of the request, and its query and path."""
+    headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]]
+    seen = {"headers": headers, "query": scope["query_string"].decode(), "raw": scope["raw_path"].decode()}
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(seen).encode()})
+
+
+IDENTITY: dict[str, tuple[str, str, list[tuple[str, str]], str | None]] = {
+    "protected": ("GET", "/photos", [], "ada"),
+    "public": ("GET", "/health", [], None),
+    "public with a token": ("GET", "/health", [("Authorization", "Bearer x")], None),
+    "pass-through": ("GET", "/legacy", [("Authorization", "Bearer x")], None),
+    "preflight": ("OPTIONS", "/photos", PREFLIGHT, None),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "headers", "who"), IDENTITY.values(), ids=IDENTITY)
+def test_who_calls_is_told_and_nobody_else_can_tell_it(
+    issuer: Issuer, method: str, target: str, headers: list[tuple[str, str]], who: str | None
+) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), policy=POLICY, identity=IdentityHeaders())
+    sent = [*headers, *FORGED, *([] if who is None else bearer(issuer.token()))]
+    seen = dict(json.loads(call_asgi(OAuthMiddleware(scope_seen, server), method, target, sent).body)["headers"])
+    assert seen.get("oauth-resourceowneruid") == who
+    assert seen.get("oauth-scope") == ("photos profile" if who else None)
+    assert "oauth_scope" not in seen
+    assert seen["connection"] == "close"
+    assert seen.get("authorization") == dict(sent).get("Authorization")
+
+
+def test_a_websocket_is_told_who_calls_too(issuer: Issuer, backend: str) -> None:
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        names = [name for name, _ in scope["headers"]]
+        assert (b"oauth-resourceowneruid", b"ada") in scope["headers"]
+        assert names.count(b"oauth-resourceowneruid") == 1
+        await live(scope, receive, send)
+
+    server = ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders())
+    scope = websocket_scope(issuer.token())
+    scope["headers"].append((b"oauth_ResourceOwnerUID", b"root"))
+    scope["headers"].append((b"oauth-resourceowneruid", b"root"))
+    assert converse(OAuthMiddleware(look, server), scope, [CONNECT], backend=backend) == [ACCEPT]
+
+
+def test_a_caller_of_whom_too_much_is_to_be_told_is_refused(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders())
+    answer = call_asgi(OAuthMiddleware(unreachable, server), headers=bearer(issuer.token(sub="a" * 9000)))
+    assert (answer.status, 'error="invalid_token"' in answer.challenge) == (401, True)
+
+
+@pytest.fixture
+def hiding(issuer: Issuer) -> ResourceServer:
+    scheme = Bearer(issuer.provider(), presentation=[AUTHORIZATION, Header("Access-Token"), FormField(), LegacyQuery()])
+    return ResourceServer(scheme, policy=POLICY, hide_credentials=True)
+
+
+@pytest.mark.parametrize("place", ["Authorization", "Access-Token", "query"])
+def test_the_application_does_not_see_credentials(hiding: ResourceServer, issuer: Issuer, place: str) -> None:
+    token = issuer.token()
+    value = f"Bearer {token}" if place == "Authorization" else token
+    query = f"a=1&access_token={token}&b" if place == "query" else "a=1&b"
+    headers = [] if place == "query" else [(place, value)]
+    raw = f"/photos?{query}".encode()
+    answer = call_asgi(OAuthMiddleware(scope_seen, hiding), "GET", f"/photos?{query}", headers, raw_path=raw)
+    assert token not in answer.body.decode()
+    assert json.loads(answer.body) == {"headers": [], "query": "a=1&b", "raw": "/photos?a=1&b"}
+    assert answer.header("cache-control") == ["private"] * (place == "query")
+
+
+@pytest.mark.parametrize("target", ["/legacy?access_token=x", "/health?access_token=x"])
+def test_credentials_that_were_not_read_go_on_untouched(hiding: ResourceServer, target: str) -> None:
+    sent = [("Authorization", "Bearer x"), ("Access-Token", "y")]
+    seen = json.loads(call_asgi(OAuthMiddleware(scope_seen, hiding), "GET", target, sent).body)
+    assert (seen["headers"], seen["query"]) == (
+        [["authorization", "Bearer x"], ["access-token", "y"]],
+        "access_token=x",
+    )
+
+
+async def length_and_body(scope: Any, receive: Any, send: Any) -> None:
+    headers = [header for header in scope["headers"] if header[0] == b"content-length"]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": (await receive())["body"]})
+
+
+@pytest.mark.parametrize(
+    ("form", "seen"),
+    [(b"a=%e4&access_token=TOKEN&b=1+2&&", b"a=%e4&b=1+2&&"), (b"access_token=TOKEN", b"")],
+)
+def test_a_form_reaches_the_application_without_its_token(
+    hiding: ResourceServer, issuer: Issuer, form: bytes, seen: bytes, backend: str
+) -> None:
+    body = form.replace(b"TOKEN", issuer.token().encode())
+    app = OAuthMiddleware(length_and_body, hiding)
+    sent = [FORM, ("Content-Length", str(len(body)))]
+    answer = call_asgi(app, "POST", "/photos", sent, body, backend=backend)
+    assert (answer.body, answer.header("content-length")) == (seen, [str(len(seen))])
+    assert call_asgi(app, "POST", "/photos", [FORM], body).header("content-length") == []  # chunked
+
+
+def test_a_form_without_a_token_stays_as_it_was(hiding: ResourceServer, issuer: Issuer) -> None:
+    headers, body = [FORM, ("Content-Length", "9"), *bearer(issuer.token())], b"a=1&&b=\xff&"
+    answer = call_asgi(OAuthMiddleware(length_and_body, hiding), "POST", "/photos", headers, body)
+    assert (answer.body, answer.header("content-length")) == (body, ["9"])
+
+
+def test_a_websocket_does_not_see_credentials_either(hiding: ResourceServer, issuer: Issuer) -> None:
+    async def look(scope: Any, receive: Any, send: Any) -> None:
+        assert (scope["headers"], scope["query_string"]) == ([], b"a=1")
+        await live(scope, receive, send)
+
+    scope = websocket_scope(query_string=f"a=1&access_token={issuer.token()}".encode())
+    assert converse(OAuthMiddleware(look, hiding), scope, [CONNECT]) == [ACCEPT]
+
+
+FIELDS = FieldFilter({"profile": ["name"], "admin": ["*"]}, always=["id"])
+ADA = b'{"id": 1, "name": "Ada", "secret": "x"}'
+CUSTOMER = [(b"content-type", b"application/json"), (b"etag", b"1"), (b"content-length", b"%d" % len(ADA))]
+PATHSEND: dict[str, Any] = {"http.response.pathsend": {}, "http.response.trailers": {}, "tls": {}}
+
+
+async def customer(scope: Any, _receive: Any, send: Any) -> None:
+    """Ada, in JSON; an error where the path says so."""
+    status = 404 if scope["path"].endswith("/none") else 200
+    await send({"type": "http.response.start", "status": status, "headers": CUSTOMER})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else ADA})
+
+
+@pytest.fixture
+def filtering(issuer: Issuer) -> ResourceServer:
+    filters = {"GET /customers/<id>": FIELDS, "* /open/<id>": FIELDS, "GET /live": FIELDS}
+    scheme = Bearer(issuer.provider(), presentation=[AUTHORIZATION, Header("Access-Token")])
+    return ResourceServer(scheme, filters=filters, public=["/open/*"])
+
+
+FILTERED = {
+    "some fields": ("GET", "/customers/1", "profile", 200, b'{"id":1,"name":"Ada"}'),
+    "all": ("GET", "/customers/1", "admin", 200, ADA.replace(b" ", b"")),
+    "no scope that shows more": ("GET", "/customers/1/", "other", 200, b'{"id":1}'),
+    "an error": ("GET", "/customers/none", "other", 404, ADA),
+    "another operation": ("POST", "/customers/1", "other", 200, ADA),
+    "another path": ("GET", "/customers", "other", 200, ADA),
+    "a public one": ("PUT", "/open/1", "admin", 200, b'{"id":1}'),
+    "an ambiguous path": ("GET", "/x/../customers/1", "admin", 400, None),
+}
+
+
+@pytest.mark.parametrize("case", FILTERED.values(), ids=FILTERED)
+def test_an_operation_shows_what_its_filter_shows(
+    filtering: ResourceServer, issuer: Issuer, case: Any, backend: str
+) -> None:
+    method, target, scope, status, body = case
+    ask = bearer(issuer.token(scope=scope))
+    answer = call_asgi(OAuthMiddleware(customer, filtering), method, target, ask, backend=backend)
+    assert answer.status == status
+    assert body is None or answer.body == body
+
+
+def test_a_filtered_answer_is_for_one_caller_and_says_nothing_of_the_whole(
+    filtering: ResourceServer, issuer: Issuer
+) -> None:
+    app, headers = OAuthMiddleware(customer, filtering), bearer(issuer.token(scope="profile"))
+    expected = [
+        ("content-type", "application/json"),
+        ("cache-control", "private"),
+        ("vary", "Authorization, Access-Token"),
+    ]
+    assert list(call_asgi(app, "HEAD", "/customers/1", headers).headers) == expected
+    assert list(call_asgi(app, "GET", "/customers/1", headers).headers) == [*expected, ("content-length", "21")]
+
+
+def test_what_is_refused_is_refused_before_it_is_filtered(filtering: ResourceServer) -> None:
+    answer = call_asgi(OAuthMiddleware(unreachable, filtering), target="/customers/1")
+    assert (answer.status, answer.challenge) == (401, "Bearer")
+
+
+def test_an_answer_over_the_limit_does_not_go_out(
+    filtering: ResourceServer, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = OAuthMiddleware(customer, filtering, max_filtered=len(ADA) - 1)
+    answer = call_asgi(app, target="/customers/1", headers=bearer(issuer.token(scope="admin")))
+    assert (answer.status, json.loads(answer.body)) == (500, {"error": "server_error"})
+    assert "response_not_filtered: too_large" in caplog.messages
+
+
+def test_an_application_may_name_a_filter_itself_and_both_hold(filtering: ResourceServer, issuer: Issuer) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope[CHECKED].middleware.filter({**scope}, FieldFilter({"admin": ["name", "secret"]}))
+        await customer(scope, receive, send)
+
+    def shown(path: str, scope: str) -> Any:
+        return json.loads(
+            call_asgi(OAuthMiddleware(app, filtering), target=path, headers=bearer(issuer.token(scope=scope))).body
+        )
+
+    assert [shown(path, "profile admin") for path in ("/customers/1", "/x")] == [{"name": "Ada", "secret": "x"}] * 2
+    assert shown("/x", "profile") == {}
+
+
+@pytest.mark.parametrize(("target", "kept"), [("/customers/1", {"tls"}), ("/customers", set(PATHSEND))])
+def test_a_filtered_answer_can_take_no_other_way(
+    filtering: ResourceServer, issuer: Issuer, target: str, kept: set[str]
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["extensions"].keys() == kept
+        await customer(scope, receive, send)
+
+    headers = bearer(issuer.token())
+    assert call_asgi(OAuthMiddleware(app, filtering), "GET", target, headers, extensions=PATHSEND).status == 200
+
+
+def test_what_an_application_sends_that_way_all_the_same_does_not_go_out(
+    filtering: ResourceServer, issuer: Issuer
+) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": CUSTOMER})
+        await send({"type": "http.response.pathsend", "path": "/srv/ada.json"})
+
+    scope = scope_of("GET", "/customers/1", bearer(issuer.token()), extensions=PATHSEND)
+    answer: Answer = answer_of(converse(OAuthMiddleware(app, filtering), scope, []))
+    assert (answer.status, json.loads(answer.body)) == (500, {"error": "server_error"})
+
+
+def test_a_websocket_is_never_filtered(filtering: ResourceServer, issuer: Issuer) -> None:
+    scope = websocket_scope(issuer.token())
+    assert converse(OAuthMiddleware(live, filtering), scope, [CONNECT]) == [ACCEPT]
+
+
+def test_who_wants_a_websocket_filtered_hears_that_it_is_not(server: ResourceServer, issuer: Issuer) -> None:
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        scope[CHECKED].middleware.filter(scope, FIELDS)
+
+    with pytest.raises(TypeError, match=r"by fields\.visible"):
+        converse(OAuthMiddleware(app, server), websocket_scope(issuer.token()), [CONNECT])
+
+
+def test_tasks_after_a_filtered_answer_run_whether_it_went_out_or_not(
+    filtering: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    ran: list[str] = []
+
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": CUSTOMER})
+        await send({"type": "http.response.body", "body": b"{" + ADA if scope["path"].endswith("/2") else ADA})
+        ran.append(scope["path"])
+
+    paths = ["/customers/1", "/customers/2"]
+    behind, headers = OAuthMiddleware(app, filtering), bearer(issuer.token())
+    statuses = [call_asgi(behind, "GET", path, headers, backend=backend).status for path in paths]
+    assert (statuses, ran) == ([200, 500], paths)
+
+
+def test_a_client_that_goes_before_a_filtered_answer_is_whole_gets_nothing(
+    filtering: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": CUSTOMER})
+        await send({"type": "http.response.body", "body": ADA[:9], "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+
+    scope = scope_of("GET", "/customers/1", bearer(issuer.token()))
+    assert converse(OAuthMiddleware(app, filtering), scope, [], backend=backend) == []
+
+
+def test_events_are_not_held_back_where_answers_are_filtered(
+    filtering: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for number in range(3):
+            await send({"type": "http.response.body", "body": b"data: %d\n\n" % number, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    scope = scope_of("GET", "/customers/1", bearer(issuer.token()))
+    assert len(converse(OAuthMiddleware(app, filtering), scope, [], backend=backend)) == 5
+
+
+def test_a_limit_that_cannot_be_is_a_mistake_found_at_start(filtering: ResourceServer) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        OAuthMiddleware(customer, filtering, max_filtered=0)
+
+
+def test_what_an_application_waits_for_is_driven_by_the_middleware(
+    server: ResourceServer, issuer: Issuer, backend: str
+) -> None:
+    async def asked(grant: Any, _request: Any) -> bool:
+        return bool(grant.subject == "ada")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        verdict: Any = permit(scope[GRANT], Condition(asked), ASGIRequest(scope))
+        await scope[CHECKED].middleware.drive(verdict)
+        await echo(scope, receive, send)
+
+    behind = OAuthMiddleware(app, server)
+    answers = [call_asgi(behind, headers=bearer(issuer.token(sub=sub)), backend=backend) for sub in ("ada", "bob")]
+    assert [answer.status for answer in answers] == [200, 403]

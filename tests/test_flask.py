@@ -1,13 +1,18 @@
+import gzip
+import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, jsonify, request, send_file, stream_with_context
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
 
-from oauth_rs import AllOf, AnyOf, Bearer, Grant, HTTPSettings, InvalidToken, RemoteKeys, ResourceServer
-from oauth_rs.flask import current_grant, protect, requires
+from oauth_rs import AllOf, AnyOf, Bearer, Grant, HTTPSettings, InvalidToken, RemoteKeys, ResourceServer, Unavailable
+from oauth_rs.fields import FieldFilter
+from oauth_rs.flask import current_grant, filtered, protect, requires
+from oauth_rs.requirements import Acr, Condition, MaxAge
 from tests.support.calling import bearer
 from tests.support.issuing import Issuer
 from tests.support.serving import ScriptedServer
@@ -293,3 +298,240 @@ def test_protect_gives_the_middleware_that_can_be_warmed(issuer: Issuer) -> None
     middleware = protect(app, ResourceServer(Bearer(issuer.provider())))
     assert app.wsgi_app is middleware
     middleware.warm()
+
+
+def is_ada(grant: Any, request: Any) -> bool:
+    return bool(grant.subject == "ada" and request.parameters.get("owner", "ada") == "ada")
+
+
+async def is_ada_async(grant: Any, request: Any) -> bool:
+    return is_ada(grant, request)
+
+
+def cannot_tell(_grant: Any, _request: Any) -> bool:
+    raise Unavailable("database_down", "Nothing can be decided now.")
+
+
+@pytest.fixture
+def ask(app: Flask, issuer: Issuer) -> Callable[..., Any]:
+    """Asks the application with a token of the given claims."""
+    return lambda path="/", method="GET", **claims: app.test_client().open(
+        path, method=method, headers=list(bearer(issuer.token(**claims)))
+    )
+
+
+CONDITIONS = {"plain": is_ada, "async": is_ada_async}
+each_condition = pytest.mark.parametrize("function", CONDITIONS.values(), ids=CONDITIONS)
+
+
+async def async_view(**_arguments: Any) -> str:
+    return "done"
+
+
+def streaming_view(**_arguments: Any) -> Iterator[str]:
+    yield "done"
+
+
+@each_condition
+@pytest.mark.parametrize("endpoint", [view, async_view, streaming_view], ids=["plain", "async", "generator"])
+def test_a_condition_is_asked_with_the_request_and_its_parameters(
+    app: Flask, ask: Callable[..., Any], function: Any, endpoint: Any
+) -> None:
+    app.add_url_rule("/<owner>", view_func=requires("photos", Condition(function))(endpoint))
+    answers = [ask("/ada"), ask("/bob"), ask("/ada", sub="bob"), ask("/ada", scope="x")]
+    assert [answer.status_code for answer in answers] == [200, 403, 403, 403]
+    assert answers[0].text == "done"
+    assert 'scope="photos"' in answers[1].headers["WWW-Authenticate"]
+
+
+@each_condition
+def test_a_condition_stands_before_a_class_of_views(app: Flask, ask: Callable[..., Any], function: Any) -> None:
+    guarded = requires(Condition(function))(type("Guarded", (Item,), {}))
+    app.add_url_rule("/<owner>", view_func=guarded.as_view("guarded"))  # type: ignore[attr-defined]
+    assert [ask(path, method).status_code for path in ("/ada", "/bob") for method in ("GET", "POST")] == [
+        200,
+        200,
+        403,
+        403,
+    ]
+
+
+def test_a_condition_that_cannot_tell_is_a_503(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/", view_func=requires(Condition(cannot_tell))(view))
+    answer = ask()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes", is_ada_async])
+def test_a_condition_that_gives_no_verdict_is_a_500(app: Flask, ask: Callable[..., Any], answer: Any) -> None:
+    app.add_url_rule("/", view_func=requires(Condition(lambda *_: answer))(view))
+    assert ask().status_code == 500
+
+
+def test_a_stronger_or_newer_authentication_is_asked_for(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/", view_func=requires(Acr("mfa"), MaxAge(60, clock=lambda: 1000))(view))
+    weak, old, good = ask(acr="pwd", auth_time=990), ask(acr="mfa", auth_time=900), ask(acr="mfa", auth_time=990)
+    assert [answer.status_code for answer in (weak, old, good)] == [401, 401, 200]
+    assert 'error="insufficient_user_authentication"' in weak.headers["WWW-Authenticate"]
+    assert 'acr_values="mfa"' in weak.headers["WWW-Authenticate"]
+    assert 'max_age="60"' in old.headers["WWW-Authenticate"]
+
+
+def test_a_scope_of_the_path_is_that_of_its_parameter(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/<tenant>/bills", view_func=requires("tenant:{tenant}:read")(view))
+    paths = ["/a/bills", "/b/bills", "/a:x/bills"]
+    assert [ask(path, scope="tenant:a:read tenant:a:x:read").status_code for path in paths] == [200, 403, 403]
+
+
+def test_a_scope_of_a_parameter_that_the_path_lacks_is_a_500(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/<client>", view_func=requires("tenant:{tenant}:read")(view))
+    assert ask("/a", scope="tenant:a:read tenant::read tenant:{tenant}:read").status_code == 500
+
+
+def test_a_condition_without_a_grant_is_not_asked(app: Flask) -> None:
+    app.add_url_rule("/open/x", view_func=requires("photos", Condition(cannot_tell))(view))
+    answer = app.test_client().get("/open/x")
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer scope="photos"')
+
+
+FIELDS = FieldFilter({"profile": ["name", "orders.number"]}, always=["id"])
+ADA: dict[str, Any] = {"id": 1, "name": "Ada", "secret": "x", "orders": [{"number": 7, "secret": "y"}]}
+SHOWN: dict[str, Any] = {"id": 1, "name": "Ada", "orders": [{"number": 7}]}
+
+
+def as_stream() -> Response:
+    text = json.dumps(ADA)
+    return Response(stream_with_context(iter([text[:9], text[9:]])), mimetype="application/json")
+
+
+async def as_dict_async() -> dict[str, Any]:
+    return ADA
+
+
+@filtered(FIELDS)
+class AdaView(MethodView):
+    def get(self) -> dict[str, Any]:
+        return ADA
+
+
+ANSWERS: dict[str, tuple[Any, int, Any]] = {
+    "dict": (lambda: ADA, 200, SHOWN),
+    "list": (lambda: [ADA, ADA], 200, [SHOWN, SHOWN]),
+    "tuple": (lambda: (ADA, 201, {"X-Made": "1"}), 201, SHOWN),
+    "response": (lambda: jsonify(ADA), 200, SHOWN),
+    "response of bytes": (lambda: Response(json.dumps(ADA), mimetype="application/json"), 200, SHOWN),
+    "problem that is none": (lambda: Response(json.dumps(ADA), mimetype="application/hal+json"), 200, SHOWN),
+    "streaming response": (as_stream, 200, SHOWN),
+    "file of JSON": (lambda: send_file(BytesIO(json.dumps(ADA).encode()), "application/json"), 200, SHOWN),
+    "async": (as_dict_async, 200, SHOWN),
+    "empty dict": (dict, 200, {}),
+    "error": (lambda: (ADA, 404), 404, ADA),
+    "nothing that is JSON": (lambda: Response("Ada", mimetype="application/json"), 500, {"error": "server_error"}),
+    "compressed": (
+        lambda: Response(gzip.compress(b"{}"), mimetype="application/json", headers={"Content-Encoding": "gzip"}),
+        500,
+        {"error": "server_error"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("endpoint", "status", "shown"), ANSWERS.values(), ids=ANSWERS)
+def test_whatever_a_view_answers_is_filtered(
+    app: Flask, ask: Callable[..., Any], endpoint: Any, status: int, shown: Any
+) -> None:
+    app.add_url_rule("/", view_func=filtered(FIELDS)(endpoint))
+    answer = ask()
+    assert (answer.status_code, answer.json) == (status, shown)
+
+
+def test_head_of_a_filtered_view_has_its_headers_and_no_length(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/", view_func=filtered(FIELDS)(lambda: ADA))
+    answer = ask(method="HEAD")
+    assert (answer.status_code, answer.data, answer.headers["Cache-Control"]) == (200, b"", "private")
+    assert "Content-Length" not in answer.headers
+
+
+def test_whether_the_whole_is_what_somebody_guessed_is_not_told(app: Flask, issuer: Issuer) -> None:
+    def tagged() -> Response:
+        answer = jsonify(ADA)
+        answer.add_etag()
+        answer.make_conditional(request)
+        return answer
+
+    app.add_url_rule("/free", "free", tagged)
+    app.add_url_rule("/filtered", "filtered", filtered(FIELDS)(tagged))
+    headers = dict(bearer(issuer.token()))
+    headers["If-None-Match"] = app.test_client().get("/free", headers=headers).headers["ETag"]
+    assert [app.test_client().get(path, headers=headers).status_code for path in ("/free", "/filtered")] == [304, 200]
+
+
+def test_a_class_of_views_is_filtered(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/", view_func=AdaView.as_view("ada"))
+    assert (ask().json, ask(scope="x").json) == (SHOWN, {"id": 1})
+
+
+def test_what_is_no_json_is_not_filtered(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/text", "text", filtered(FIELDS)(lambda: "Ada, secret"))
+    app.add_url_rule("/file", "file", filtered(FIELDS)(lambda: send_file(BytesIO(b"PNG"), "image/png")))
+    assert [ask(path).text for path in ("/text", "/file")] == ["Ada, secret", "PNG"]
+    assert "Vary" not in ask("/text").headers
+
+
+def test_a_filter_and_a_requirement_stand_before_one_view_in_any_order(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/a", "a", requires("photos")(filtered(FIELDS)(lambda: ADA)))
+    app.add_url_rule("/b", "b", filtered(FIELDS)(requires("photos")(lambda: ADA)))
+    for path in ("/a", "/b"):
+        assert (ask(path, scope="photos profile").json, ask(path, scope="profile").status_code) == (SHOWN, 403)
+
+
+def test_two_filters_show_what_both_show(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule(
+        "/", view_func=filtered(FIELDS)(filtered(FieldFilter({"profile": ["name", "secret"]}))(lambda: ADA))
+    )
+    assert ask().json == {"name": "Ada"}
+
+
+def test_a_public_view_shows_what_everybody_may_see(app: Flask, ask: Callable[..., Any]) -> None:
+    app.add_url_rule("/open/x", view_func=filtered(FIELDS)(lambda: ADA))
+    assert ask("/open/x").json == {"id": 1}
+
+
+def test_a_blueprint_may_be_filtered_before_its_views(app: Flask, ask: Callable[..., Any]) -> None:
+    blueprint = Blueprint("b", __name__, url_prefix="/b")
+    blueprint.before_request(filtered(FIELDS)(lambda: None))
+    blueprint.add_url_rule("/", view_func=lambda: ADA)
+    app.register_blueprint(blueprint)
+    assert ask("/b/").json == SHOWN
+
+
+def test_an_answer_of_an_error_handler_is_filtered_too(app: Flask, ask: Callable[..., Any]) -> None:
+    def broken() -> str:
+        raise LookupError("mine")
+
+    app.register_error_handler(LookupError, lambda _error: ADA)
+    app.add_url_rule("/", view_func=filtered(FIELDS)(broken))
+    assert ask().json == SHOWN
+
+
+def test_an_answer_over_the_limit_does_not_go_out(issuer: Issuer) -> None:
+    app = Flask(__name__)
+    protect(app, ResourceServer(Bearer(issuer.provider())), max_filtered=9)
+    app.add_url_rule("/", view_func=filtered(FIELDS)(lambda: ADA))
+    answer = app.test_client().get("/", headers=list(bearer(issuer.token())))
+    assert (answer.status_code, answer.json) == (500, {"error": "server_error"})
+
+
+def test_without_the_middleware_nothing_is_shown_and_the_error_says_why() -> None:
+    app = Flask(__name__)
+    app.testing = True
+    app.add_url_rule("/function", view_func=filtered(FIELDS)(lambda: ADA))
+    app.add_url_rule("/class", view_func=AdaView.as_view("ada"))
+    for path in ("/function", "/class"):
+        with pytest.raises(RuntimeError, match=r"call oauth_rs\.flask\.protect"):
+            app.test_client().get(path)
+
+
+@pytest.mark.parametrize("undecorated", [view, Item, {"profile": ["name"]}, None])
+def test_a_decorator_without_its_filter_is_a_mistake_found_at_import(undecorated: Any) -> None:
+    with pytest.raises(TypeError, match="write @filtered"):
+        filtered(undecorated)

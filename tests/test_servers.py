@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from oauth_rs import Bearer, JWTProvider, RemoteKeys, ResourceServer, asgi, wsgi
+from oauth_rs.asgi_response import Send
 from tests.support.calling import bearer, call_asgi, call_wsgi
 from tests.support.issuing import API, ISSUER, Issuer
 from tests.support.serving import ScriptedServer, serving
@@ -254,7 +255,7 @@ def test_one_server_serves_both_shells_in_one_process(web: ScriptedServer) -> No
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b""]
 
-    async def asgi_app(scope: asgi.Scope, _receive: asgi.Receive, send: asgi.Send) -> None:
+    async def asgi_app(scope: asgi.Scope, _receive: asgi.Receive, send: Send) -> None:
         assert scope[asgi.GRANT]
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})

@@ -1,15 +1,22 @@
-from collections.abc import Callable
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires as starlette_requires
+from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -24,11 +31,16 @@ from oauth_rs import (
     MissingCredentials,
     RemoteKeys,
     ResourceServer,
+    Unavailable,
 )
-from oauth_rs.asgi import GRANT, OAuthMiddleware
-from oauth_rs.starlette import grant_of, protect, requires
+from oauth_rs.asgi import CHECKED, GRANT, OAuthMiddleware
+from oauth_rs.asgi_response import Answer
+from oauth_rs.fields import FieldFilter
+from oauth_rs.requirements import Acr, Condition, MaxAge
+from oauth_rs.starlette import filtered, grant_of, protect, requires
 from tests.support.calling import bearer, call_asgi
 from tests.support.issuing import Issuer
+from tests.support.playing import PlainRequest
 from tests.support.serving import ScriptedServer
 
 PREFLIGHT = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
@@ -185,7 +197,8 @@ def test_a_public_path_that_requires_a_scope_asks_for_it(serve: Serve) -> None:
 
 
 def test_the_request_may_be_passed_by_name() -> None:
-    request = Request({"type": "http", GRANT: None})
+    answer = Answer(lambda _message: anyio.lowlevel.checkpoint(), None, PlainRequest())
+    request = Request({"type": "http", GRANT: None, CHECKED: answer})
     with pytest.raises(MissingCredentials):
         requires("a")(done_in_a_thread)(_request=request)
 
@@ -419,3 +432,288 @@ def test_keys_are_fetched_at_startup_as_the_settings_say(web: ScriptedServer, is
     with TestClient(app) as client:
         assert web.hits[url] == 1
         assert client.get("/", headers=dict(bearer(issuer.token()))).text == "done"
+
+
+def is_ada(grant: Any, request: Any) -> bool:
+    return bool(grant.subject == "ada" and request.parameters.get("owner", "ada") == "ada")
+
+
+async def is_ada_async(grant: Any, request: Any) -> bool:
+    return is_ada(grant, request)
+
+
+def cannot_tell(_grant: Any, _request: Any) -> bool:
+    raise Unavailable("database_down", "Nothing can be decided now.")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def ask(server: ResourceServer, issuer: Issuer, backend: str) -> Callable[..., Any]:
+    """Asks an application of one endpoint, on either backend, with a token of the given claims."""
+
+    def ask(endpoint: Any, path: str = "/x", *, template: str = "/{owner}", method: str = "GET", **claims: Any) -> Any:
+        app = Starlette(routes=[Route(template, endpoint)])
+        protect(app, server)
+        client = TestClient(app, backend=backend, raise_server_exceptions=False)  # type: ignore[arg-type]
+        return client.request(method, path, headers=dict(bearer(issuer.token(**claims))))
+
+    return ask
+
+
+class ItemOfAda(HTTPEndpoint):
+    @requires(Condition(is_ada_async))
+    async def get(self, _request: Request) -> Response:
+        return PlainTextResponse("done")
+
+    @requires(Condition(is_ada))
+    def post(self, _request: Request) -> Response:
+        return PlainTextResponse("done")
+
+
+GUARDED: dict[str, Any] = {
+    f"{kind}, {name}": (endpoint, method)
+    for kind, function in {"plain": is_ada, "async": is_ada_async}.items()
+    for name, endpoint, method in (
+        ("async endpoint", requires("photos", Condition(function))(done), "GET"),
+        ("plain endpoint", requires("photos", Condition(function))(done_in_a_thread), "GET"),
+        ("class", requires(Condition(function))(type("Guarded", (Item,), {})), "POST"),
+        ("async method", ItemOfAda, "GET"),
+        ("plain method", ItemOfAda, "POST"),
+    )
+}
+
+
+@pytest.mark.parametrize(("endpoint", "method"), GUARDED.values(), ids=GUARDED)
+def test_a_condition_is_asked_with_the_request_and_its_parameters(
+    ask: Callable[..., Any], endpoint: Any, method: str
+) -> None:
+    answers = [
+        ask(endpoint, path, method=method, sub=sub) for path, sub in [("/ada", "ada"), ("/bob", "ada"), ("/ada", "bob")]
+    ]
+    assert [answer.status_code for answer in answers] == [200, 403, 403]
+    assert answers[1].json()["error"] == "insufficient_scope"
+
+
+@pytest.mark.parametrize("function", [is_ada, is_ada_async])
+@pytest.mark.parametrize("guard", ["function", "class", "method"])
+def test_a_condition_stands_before_a_websocket(serve: Serve, issuer: Issuer, guard: str, function: Any) -> None:
+    needed = requires(Condition(function))
+
+    class Method(Live):
+        on_connect = needed(Live.on_connect)
+
+    endpoint: Any = {"function": needed(accept), "class": needed(type("Class", (Live,), {})), "method": Method}[guard]
+    client = serve(WebSocketRoute("/{owner}", endpoint))
+    token = dict(bearer(issuer.token()))
+    with client.websocket_connect("/ada", headers=token) as websocket:
+        assert websocket.receive_text() == "ada"
+    with pytest.raises(WebSocketDenialResponse) as refused:
+        client.websocket_connect("/bob", headers=token).__enter__()
+    assert refused.value.status_code == 403
+
+
+def test_a_condition_that_cannot_tell_is_a_503(ask: Callable[..., Any]) -> None:
+    answer = ask(requires(Condition(cannot_tell))(done))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+@pytest.mark.parametrize("answer", [None, 1, "yes", is_ada_async])
+def test_a_condition_that_gives_no_verdict_is_a_500(ask: Callable[..., Any], answer: Any) -> None:
+    assert ask(requires(Condition(lambda *_: answer))(done)).status_code == 500
+
+
+def test_a_stronger_or_newer_authentication_is_asked_for(ask: Callable[..., Any]) -> None:
+    endpoint = requires(Acr("mfa"), MaxAge(60, clock=lambda: 1000))(done)
+    claims = [{"acr": "pwd", "auth_time": 990}, {"acr": "mfa", "auth_time": 900}, {"acr": "mfa", "auth_time": 990}]
+    weak, old, good = (ask(endpoint, **each) for each in claims)
+    assert [answer.status_code for answer in (weak, old, good)] == [401, 401, 200]
+    assert 'acr_values="mfa"' in weak.headers["www-authenticate"]
+    assert 'max_age="60"' in old.headers["www-authenticate"]
+
+
+def test_a_scope_of_the_path_is_that_of_its_parameter(ask: Callable[..., Any]) -> None:
+    endpoint = requires("tenant:{tenant}:read")(done)
+    scope = "tenant:a:read tenant:a:x:read"
+    paths = ["/a/bills", "/b/bills", "/a:x/bills"]
+    answers = [ask(endpoint, path, template="/{tenant}/bills", scope=scope) for path in paths]
+    assert [answer.status_code for answer in answers] == [200, 403, 403]
+
+
+def test_a_scope_of_a_parameter_that_the_path_lacks_is_a_500(ask: Callable[..., Any]) -> None:
+    scope = "tenant:a:read tenant::read tenant:{tenant}:read"
+    assert ask(requires("tenant:{tenant}:read")(done), "/a", scope=scope).status_code == 500
+
+
+def test_a_websocket_of_a_parameter_that_the_path_lacks_does_not_open(serve: Serve, headers: Headers) -> None:
+    client = serve(WebSocketRoute("/live", requires("tenant:{tenant}:read")(accept)))
+    with pytest.raises(TypeError, match="no parameter 'tenant'"):
+        client.websocket_connect("/live", headers=headers("tenant:{tenant}:read")).__enter__()
+
+
+def test_a_condition_without_a_grant_is_not_asked(serve: Serve) -> None:
+    answer = serve(Route("/open/x", requires("photos", Condition(cannot_tell))(done))).get("/open/x")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer scope="photos"')
+
+
+FIELDS = FieldFilter({"profile": ["name", "orders.number"]}, always=["id"])
+ADA: dict[str, Any] = {"id": 1, "name": "Ada", "secret": "x", "orders": [{"number": 7, "secret": "y"}]}
+SHOWN: dict[str, Any] = {"id": 1, "name": "Ada", "orders": [{"number": 7}]}
+TEXT = json.dumps(ADA)
+OOPS = {"error": "server_error"}
+
+
+def pieces() -> Iterator[str]:
+    yield from (TEXT[:9], TEXT[9:])
+
+
+ANSWERS: dict[str, tuple[Callable[[], Response], int, Any]] = {
+    "JSON": (lambda: JSONResponse(ADA), 200, SHOWN),
+    "a list": (lambda: JSONResponse([ADA, [ADA]], 201), 201, [SHOWN, [SHOWN]]),
+    "text that is JSON": (lambda: Response(TEXT, media_type="application/vnd.api+json; v=1"), 200, SHOWN),
+    "a stream of JSON": (lambda: StreamingResponse(pieces(), media_type="application/json"), 200, SHOWN),
+    "an error": (lambda: JSONResponse(ADA, 404), 404, ADA),
+    "not JSON": (lambda: Response("Ada", media_type="application/json"), 500, OOPS),
+    "lines": (lambda: Response(TEXT, media_type="application/jsonl"), 500, OOPS),
+    "compressed": (lambda: JSONResponse(ADA, headers={"content-encoding": "gzip"}), 500, OOPS),
+    "deep": (lambda: Response("[" * 100_000, media_type="application/json"), 500, OOPS),
+    "huge": (lambda: JSONResponse(["x" * (1 << 20)]), 500, OOPS),
+}
+
+
+@pytest.mark.parametrize(("make", "status", "shown"), ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("kind", ["async", "plain", "class"])
+def test_whatever_an_endpoint_answers_is_filtered(
+    ask: Callable[..., Any], make: Callable[[], Response], status: int, shown: Any, kind: str
+) -> None:
+    async def awaited(_request: Request) -> Response:
+        return make()
+
+    class Endpoint(HTTPEndpoint):
+        async def get(self, _request: Request) -> Response:
+            return make()
+
+    endpoint: Any = {"async": awaited, "plain": lambda _request: make(), "class": Endpoint}[kind]
+    answer = ask(filtered(FIELDS)(endpoint))
+    assert (answer.status_code, answer.json()) == (status, shown)
+
+
+@pytest.mark.parametrize("extensions", [{}, {"http.response.pathsend": {}, "http.response.zerocopysend": {}}])
+def test_a_file_is_filtered_whichever_way_a_server_can_send_it(
+    server: ResourceServer, issuer: Issuer, tmp_path: Path, extensions: dict[str, Any]
+) -> None:
+    file = tmp_path / "ada.json"
+    file.write_text(TEXT)
+
+    @filtered(FIELDS)
+    async def download(_request: Request) -> Response:
+        return FileResponse(file)
+
+    app = Starlette(routes=[Route("/", download)])
+    protect(app, server)
+    etag = FileResponse(file, stat_result=file.stat()).headers["etag"]
+    for condition in ([], [("Range", "bytes=0-9")], [("Range", "bytes=0-9,20-29")], [("If-None-Match", etag)]):
+        answer = call_asgi(app, headers=[*bearer(issuer.token()), *condition], extensions=extensions)
+        assert (answer.status, json.loads(answer.body), answer.header("etag")) == (200, SHOWN, [])
+
+
+def test_a_file_of_another_kind_goes_out_as_it_is(server: ResourceServer, issuer: Issuer, tmp_path: Path) -> None:
+    file = tmp_path / "ada.png"
+    file.write_bytes(b"PNG" * 99_999)
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(lambda _request: FileResponse(file)))])
+    protect(app, server)
+    answer = call_asgi(app, headers=bearer(issuer.token()))
+    assert (answer.body, len(answer.header("etag"))) == (b"PNG" * 99_999, 1)
+
+
+def test_a_task_in_the_background_runs_after_a_filtered_answer(ask: Callable[..., Any]) -> None:
+    ran: list[str] = []
+
+    async def endpoint(request: Request) -> Response:
+        content = ADA if request.path_params["owner"] == "ada" else None
+        response: Response = JSONResponse(content) if content else Response("{", media_type="application/json")
+        response.background = BackgroundTask(ran.append, request.path_params["owner"])
+        return response
+
+    statuses = [ask(filtered(FIELDS)(endpoint), path).status_code for path in ("/ada", "/bob")]
+    assert (statuses, ran) == ([200, 500], ["ada", "bob"])
+
+
+@pytest.mark.parametrize(("outside", "status"), [(True, 200), (False, 500)])
+def test_compression_stands_outside(server: ResourceServer, issuer: Issuer, *, outside: bool, status: int) -> None:
+    gzipped = Middleware(GZipMiddleware, minimum_size=1)
+    around_it = [gzipped, *around(server)] if outside else [*around(server), gzipped]
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(lambda _request: JSONResponse(ADA)))], middleware=around_it)
+    answer = call_asgi(app, headers=[*bearer(issuer.token()), ("Accept-Encoding", "gzip")])
+    assert answer.status == status
+    assert json.loads(gzip.decompress(answer.body) if outside else answer.body) == (SHOWN if outside else OOPS)
+
+
+@pytest.mark.parametrize("order", ["outside", "inside"])
+def test_base_http_middleware_may_stand_on_either_side_of_a_filter(
+    server: ResourceServer, issuer: Issuer, order: str
+) -> None:
+    async def passing(request: Request, call_next: Any) -> Response:
+        response: Response = await call_next(request)
+        return response
+
+    based = Middleware(BaseHTTPMiddleware, dispatch=passing)
+    middleware = [based, *around(server)] if order == "outside" else [*around(server), based]
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(lambda _request: JSONResponse(ADA)))], middleware=middleware)
+    assert json.loads(call_asgi(app, headers=bearer(issuer.token())).body) == SHOWN
+
+
+def test_a_filter_and_a_requirement_stand_before_one_endpoint_in_any_order(ask: Callable[..., Any]) -> None:
+    def ada(_request: Request) -> Response:
+        return JSONResponse(ADA)
+
+    for endpoint in (requires("photos")(filtered(FIELDS)(ada)), filtered(FIELDS)(requires("photos")(ada))):
+        assert ask(endpoint, scope="photos profile").json() == SHOWN
+        assert ask(endpoint, scope="profile").status_code == 403
+
+
+def test_two_filters_show_what_both_show(ask: Callable[..., Any]) -> None:
+    def ada(_request: Request) -> Response:
+        return JSONResponse(ADA)
+
+    both = filtered(FIELDS)(filtered(FieldFilter({"profile": ["name", "secret"]}))(ada))
+    assert ask(both).json() == {"name": "Ada"}
+
+
+def test_head_of_a_filtered_endpoint_has_its_headers_and_no_length(server: ResourceServer, issuer: Issuer) -> None:
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(lambda _request: JSONResponse(ADA)))])
+    protect(app, server)
+    answer = call_asgi(app, "HEAD", headers=bearer(issuer.token()))
+    assert (answer.status, answer.body, answer.header("cache-control")) == (200, b"", ["private"])
+    assert answer.header("content-length") == []
+
+
+def test_an_answer_over_the_limit_does_not_go_out(server: ResourceServer, headers: Headers) -> None:
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(lambda _request: JSONResponse(ADA)))])
+    protect(app, server, max_filtered=9)
+    answer = TestClient(app).get("/", headers=headers())
+    assert (answer.status_code, answer.json()) == (500, OOPS)
+
+
+def test_a_websocket_cannot_be_filtered(serve: Serve, headers: Headers) -> None:
+    with pytest.raises(TypeError, match="no answer to filter"):
+        filtered(FIELDS)(Live)
+    client = serve(WebSocketRoute("/live", filtered(FIELDS)(accept)))
+    with pytest.raises(TypeError, match="a WebSocket has none"):
+        client.websocket_connect("/live", headers=headers()).__enter__()
+
+
+@pytest.mark.parametrize("endpoint", [done, done_in_a_thread, type("Endpoint", (Item,), {})])
+def test_without_the_middleware_nothing_is_shown_and_the_error_says_why(endpoint: Any, headers: Headers) -> None:
+    app = Starlette(routes=[Route("/", filtered(FIELDS)(endpoint))])
+    with pytest.raises(RuntimeError, match="no middleware has checked"):
+        TestClient(app).get("/", headers=headers())
+
+
+@pytest.mark.parametrize("undecorated", [done, Item, {"profile": ["name"]}, None])
+def test_a_decorator_without_its_filter_is_a_mistake_found_at_import(undecorated: Any) -> None:
+    with pytest.raises(TypeError, match="write @filtered"):
+        filtered(undecorated)

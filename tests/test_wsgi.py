@@ -17,9 +17,15 @@ from oauth_rs import (
     RemoteKeys,
     ResourceServer,
 )
+from oauth_rs.fields import FieldFilter
 from oauth_rs.flow import Flow, ReadBody
+from oauth_rs.identity import IdentityHeaders
+from oauth_rs.permission import permit
+from oauth_rs.policy import OperationScopes, PassThrough, Public
+from oauth_rs.requirements import Condition
+from oauth_rs.schemes import Places
 from oauth_rs.schemes.bearer import AUTHORIZATION, MAX_FORM_BYTES
-from oauth_rs.wsgi import _KEYS, GRANT, MAX_KEYS, OAuthMiddleware, WSGIRequest
+from oauth_rs.wsgi import _KEYS, CHECKED, GRANT, MAX_KEYS, OAuthMiddleware, WSGIRequest
 from tests.support.calling import Answer, bearer, call_wsgi, environ_of, run_wsgi
 from tests.support.issuing import API, ISSUER, Issuer
 from tests.support.serving import ScriptedServer
@@ -408,3 +414,214 @@ def test_names_of_headers_that_clients_make_up_are_not_kept_without_end() -> Non
     for number in range(2 * MAX_KEYS):
         assert request.header(b"x-%d" % number) == (str(number).encode(),)
     assert len(_KEYS) == MAX_KEYS
+
+
+POLICY = OperationScopes({"GET /health": Public(), "GET /legacy": PassThrough(), "* /<path:rest>": "photos"})
+FORGED = [("OAuth-ResourceOwnerUID", "root"), ("OAUTH_SCOPE", "admin"), ("Connection", "close, oauth-clientid")]
+PREFLIGHT = [("Origin", "https://web.example"), ("Access-Control-Request-Method", "GET")]
+
+
+def headers_seen(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Gives back the headers of the request, and its query and targets."""
+    seen = {key: environ[key] for key in environ if key.startswith("HTTP_") or key in {"QUERY_STRING", "RAW_URI"}}
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [json.dumps(seen).encode()]
+
+
+IDENTITY: dict[str, tuple[str, str, list[tuple[str, str]], str | None]] = {
+    "protected": ("GET", "/photos", [], "ada"),
+    "public": ("GET", "/health", [], None),
+    "public with a token": ("GET", "/health", [("Authorization", "Bearer x")], None),
+    "pass-through": ("GET", "/legacy", [("Authorization", "Bearer x")], None),
+    "preflight": ("OPTIONS", "/photos", PREFLIGHT, None),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "headers", "who"), IDENTITY.values(), ids=IDENTITY)
+def test_who_calls_is_told_and_nobody_else_can_tell_it(
+    issuer: Issuer, method: str, target: str, headers: list[tuple[str, str]], who: str | None
+) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), policy=POLICY, identity=IdentityHeaders())
+    sent = [*headers, *FORGED, *([] if who is None else bearer(issuer.token()))]
+    seen = json.loads(call_wsgi(protected(headers_seen, server), method, target, sent).body)
+    assert seen.get("HTTP_OAUTH_RESOURCEOWNERUID") == who
+    assert seen.get("HTTP_OAUTH_SCOPE") == ("photos profile" if who else None)
+    assert seen["HTTP_CONNECTION"] == "close"
+    assert seen.get("HTTP_AUTHORIZATION") == dict(sent).get("Authorization")
+
+
+def test_a_caller_of_whom_too_much_is_to_be_told_is_refused(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders())
+    answer = call_wsgi(protected(unreachable, server), headers=bearer(issuer.token(sub="a" * 9000)))
+    assert (answer.status, 'error="invalid_token"' in answer.challenge) == (401, True)
+
+
+@pytest.fixture
+def hiding(issuer: Issuer) -> ResourceServer:
+    scheme = Bearer(issuer.provider(), presentation=[AUTHORIZATION, Header("Access-Token"), FormField(), LegacyQuery()])
+    return ResourceServer(scheme, policy=POLICY, hide_credentials=True)
+
+
+@pytest.mark.parametrize("place", ["Authorization", "Access-Token", "query"])
+def test_the_application_does_not_see_credentials(hiding: ResourceServer, issuer: Issuer, place: str) -> None:
+    token = issuer.token()
+    value = f"Bearer {token}" if place == "Authorization" else token
+    target = f"/photos?a=1&access_token={token}&b" if place == "query" else "/photos?a=1&b"
+    headers = [] if place == "query" else [(place, value)]
+    answer = call_wsgi(protected(headers_seen, hiding), "GET", target, headers, RAW_URI=target, REQUEST_URI=target)
+    assert token not in answer.body.decode()
+    assert json.loads(answer.body)["QUERY_STRING"] == "a=1&b"
+    assert answer.header("cache-control") == ([] if place == "Authorization" else ["private"] * (place == "query"))
+
+
+@pytest.mark.parametrize("target", ["/legacy?access_token=x", "/health?access_token=x"])
+def test_credentials_that_were_not_read_go_on_untouched(hiding: ResourceServer, target: str) -> None:
+    sent = [("Authorization", "Bearer x"), ("Access-Token", "y")]
+    seen = json.loads(call_wsgi(protected(headers_seen, hiding), "GET", target, sent, RAW_URI=target).body)
+    assert [seen[key] for key in ("HTTP_AUTHORIZATION", "HTTP_ACCESS_TOKEN", "RAW_URI")] == ["Bearer x", "y", target]
+
+
+def test_a_form_reaches_the_application_without_its_token(hiding: ResourceServer, issuer: Issuer) -> None:
+    body = f"a=%e4&access_token={issuer.token()}&b=1+2&&".encode()
+    app = protected(echo, hiding)
+    assert call_wsgi(app, "POST", "/photos", [FORM], body).body == b"a=%e4&b=1+2&&"
+    assert call_wsgi(app, "POST", "/photos", [FORM], **ended(body)).body == b"a=%e4&b=1+2&&"
+    assert call_wsgi(app, "POST", "/photos", [FORM, *bearer(issuer.token())], b"a=1&&").body == b"a=1&&"
+
+
+def test_a_body_that_is_no_form_stays_though_it_was_read(issuer: Issuer) -> None:
+    hiding = ResourceServer(
+        Bearer(issuer.provider()),
+        Digesting(issuer.provider()),
+        hide_credentials=True,
+    )
+    body = b"oauth_token=1&access_token=2"
+    answer = call_wsgi(protected(echo, hiding), "POST", headers=[("Digesting", issuer.token())], body=body)
+    assert (answer.header("x-who"), answer.body) == (["ada"], body)
+
+
+class Digesting(Bearer):
+    """Reads every body, as schemes do that check a digest of it."""
+
+    name = "Digesting"
+    authorization_names = frozenset()
+    places = Places(headers=frozenset({b"digesting"}), fields=frozenset({b"access_token"}))
+
+    def __init__(self, provider: Any) -> None:
+        super().__init__(provider, presentation=[Header("Digesting")])
+        self.authorization_names = frozenset()
+
+    def elsewhere(self, request: Any, /) -> Any:
+        return self._reading(request)
+
+    def _reading(self, request: Any) -> Flow[Any]:
+        yield from ReadBody(1000)
+        return request.header(b"digesting")
+
+
+FIELDS = FieldFilter({"profile": ["name"], "admin": ["*"]}, always=["id"])
+ADA = b'{"id": 1, "name": "Ada", "secret": "x"}'
+
+
+def customer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Ada, in JSON; an error where the path says so."""
+    status = "404 Not Found" if environ["PATH_INFO"].endswith("/none") else "200 OK"
+    start_response(status, [("Content-Type", "application/json"), ("ETag", '"1"'), ("Content-Length", str(len(ADA)))])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [ADA]
+
+
+@pytest.fixture
+def filtering(issuer: Issuer) -> ResourceServer:
+    filters = {"GET /customers/<id>": FIELDS, "* /open/<id>": FIELDS}
+    scheme = Bearer(issuer.provider(), presentation=[AUTHORIZATION, Header("Access-Token")])
+    return ResourceServer(scheme, filters=filters, public=["/open/*"])
+
+
+FILTERED = {
+    "some fields": ("GET", "/customers/1", "profile", 200, b'{"id":1,"name":"Ada"}'),
+    "all": ("GET", "/customers/1", "admin", 200, ADA.replace(b" ", b"")),
+    "no scope that shows more": ("GET", "/customers/1/", "other", 200, b'{"id":1}'),
+    "an error": ("GET", "/customers/none", "other", 404, ADA),
+    "another operation": ("POST", "/customers/1", "other", 200, ADA),
+    "another path": ("GET", "/customers", "other", 200, ADA),
+    "a public one": ("PUT", "/open/1", "admin", 200, b'{"id":1}'),
+    "an ambiguous path": ("GET", "/x/../customers/1", "admin", 400, None),
+}
+
+
+@pytest.mark.parametrize("case", FILTERED.values(), ids=FILTERED)
+def test_an_operation_shows_what_its_filter_shows(filtering: ResourceServer, issuer: Issuer, case: Any) -> None:
+    method, target, scope, status, body = case
+    answer = call_wsgi(protected(customer, filtering), method, target, bearer(issuer.token(scope=scope)), b"")
+    assert answer.status == status
+    assert body is None or answer.body == body
+
+
+def test_a_filtered_answer_is_for_one_caller_and_says_nothing_of_the_whole(
+    filtering: ResourceServer, issuer: Issuer
+) -> None:
+    app, headers = protected(customer, filtering), bearer(issuer.token(scope="profile"))
+    expected = [
+        ("Content-Type", "application/json"),
+        ("Cache-Control", "private"),
+        ("Vary", "Authorization, Access-Token"),
+    ]
+    assert list(call_wsgi(app, "HEAD", "/customers/1", headers).headers) == expected
+    assert list(call_wsgi(app, "GET", "/customers/1", headers).headers) == [*expected, ("Content-Length", "21")]
+
+
+def test_what_is_refused_is_refused_before_it_is_filtered(filtering: ResourceServer) -> None:
+    answer = call_wsgi(protected(unreachable, filtering), target="/customers/1")
+    assert (answer.status, answer.challenge) == (401, "Bearer")
+
+
+def test_an_answer_over_the_limit_does_not_go_out(
+    filtering: ResourceServer, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = OAuthMiddleware(customer, filtering, max_filtered=len(ADA) - 1)
+    answer = call_wsgi(app, target="/customers/1", headers=bearer(issuer.token(scope="admin")))
+    assert (answer.status, json.loads(answer.body)) == (500, {"error": "server_error"})
+    assert "response_not_filtered: too_large" in caplog.messages
+
+
+def test_an_application_may_name_a_filter_itself_and_both_hold(filtering: ResourceServer, issuer: Issuer) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ[CHECKED].middleware.filter(environ, FieldFilter({"admin": ["name", "secret"]}))
+        return customer(environ, start_response)
+
+    ask = bearer(issuer.token(scope="profile admin"))
+    shown = [call_wsgi(protected(app, filtering), target=path, headers=ask).body for path in ("/customers/1", "/x")]
+    assert [json.loads(body) for body in shown] == [{"name": "Ada", "secret": "x"}] * 2
+    narrow = [
+        call_wsgi(protected(app, filtering), target=path, headers=bearer(issuer.token())).body for path in ("/x",)
+    ]
+    assert narrow == [b"{}"]
+
+
+def test_a_refusal_while_a_filtered_answer_is_collected_is_answered(filtering: ResourceServer, issuer: Issuer) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        yield b"{"
+        environ[GRANT].require("root")
+
+    answer = call_wsgi(protected(app, filtering), target="/customers/1", headers=bearer(issuer.token()))
+    assert (answer.status, json.loads(answer.body)["error"]) == (403, "insufficient_scope")
+
+
+def test_a_limit_that_cannot_be_is_a_mistake_found_at_start(filtering: ResourceServer) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        OAuthMiddleware(customer, filtering, max_filtered=0)
+
+
+def test_what_an_application_waits_for_is_driven_by_the_middleware(server: ResourceServer, issuer: Issuer) -> None:
+    async def asked(grant: Any, _request: Any) -> bool:
+        return bool(grant.subject == "ada")
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        verdict: Any = permit(environ[GRANT], Condition(asked), WSGIRequest(environ))
+        environ[CHECKED].middleware.drive(verdict)
+        return echo(environ, start_response)
+
+    app_behind = protected(app, server)
+    statuses = [call_wsgi(app_behind, headers=bearer(issuer.token(sub=sub))).status for sub in ("ada", "bob")]
+    assert statuses == [200, 403]

@@ -1,0 +1,106 @@
+"""What is looked at when a server is made: options of the wrong kind, and scopes that nobody has declared.
+
+Raises what a programmer reads; nothing here is asked again once requests come.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+
+from .catalogue import ScopeCatalogue
+from .deny_list import DenyList
+from .fields import FieldFilter
+from .identity import Identity, folded
+from .policy import Policy
+from .public_paths import PublicPaths
+from .replay import ReplayStore
+from .schemes import Scheme
+from .scopes import Requirement
+from .urls import ExternalURL
+from .users import UserLoader
+
+
+def check_options(
+    schemes: tuple[Scheme, ...],
+    public: Iterable[str],
+    credentials: str,
+    url: ExternalURL | None,
+    replay: ReplayStore | None,
+) -> None:
+    """Returns when the options of a server are of their kinds. Raises TypeError and ValueError."""
+    if not schemes:
+        raise ValueError("ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))")
+    if not all(hasattr(scheme, "authorization_names") for scheme in schemes) or any(
+        isinstance(scheme, type) for scheme in schemes
+    ):
+        raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
+    if url is not None and not hasattr(url, "names_hosts"):
+        raise TypeError("url is FixedURL(...), DirectURL(...) or ForwardedURL(...)")
+    if replay is not None and (isinstance(replay, type) or not hasattr(replay, "first_use")):
+        raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")
+    if isinstance(public, str):
+        raise TypeError("public is a list of paths, not one string")
+    if credentials not in {"required", "optional"}:
+        raise ValueError('credentials is "required" or "optional"')
+
+
+def check_policy(policy: Policy | None, public: PublicPaths | None, credentials: str) -> None:
+    """Returns when `policy` is one, and can be kept. Raises TypeError and ValueError."""
+    if policy is None:
+        return
+    if public is not None and public.cover("/"):
+        raise ValueError('public=["/*"] leaves nothing for the policy to decide: leave one of them out')
+    if isinstance(policy, type) or not hasattr(policy, "rules"):
+        raise TypeError("policy is NoScopes(), APIScopes(...) or OperationScopes({...})")
+    if credentials == "optional":
+        raise ValueError('a policy says which operations need no credentials, by Public(): leave out "optional"')
+
+
+def check_more(
+    catalogue: ScopeCatalogue | None, identity: Identity | None, filters: Mapping[str, FieldFilter] | None
+) -> None:
+    """Returns when these options are of their kinds. Raises TypeError."""
+    if catalogue is not None and not isinstance(catalogue, ScopeCatalogue):
+        raise TypeError("scopes is ScopeCatalogue({...}); what a provider may grant is an option of the provider")
+    if identity is not None and (isinstance(identity, type) or not hasattr(identity, "headers")):
+        raise TypeError("identity is IdentityHeaders() or SignedIdentity(...)")
+    if filters is not None and not all(isinstance(one, FieldFilter) for one in filters.values()):
+        raise TypeError("filters maps operations to filters, as {'GET /customers/<id>': FieldFilter({...})}")
+
+
+def check_callables(deny: DenyList | None, user: UserLoader | None) -> None:
+    """Returns when these options are of their kinds. Raises TypeError."""
+    if deny is not None and (isinstance(deny, type) or not hasattr(deny, "denied")):
+        raise TypeError("deny is a list such as MemoryDenyList() or RedisDenyList(url)")
+    if user is not None and not callable(user):
+        raise TypeError("user is a function of a grant, plain or async")
+
+
+def check_identity(identity: Identity, schemes: tuple[Scheme, ...]) -> None:
+    """Returns when no credentials come in a header that is taken out of every request. Raises ValueError."""
+    for scheme in schemes:
+        for name in scheme.places.headers:
+            if folded(name.decode()) in identity.names:
+                raise ValueError(
+                    f"{scheme.name} reads {name.decode()!r}, which identity takes out of every request: rename it"
+                )
+
+
+def check_apart(schemes: tuple[Scheme, ...]) -> None:
+    """Returns when no two of `schemes` read the same credentials. Raises ValueError."""
+    for first, second in combinations(schemes, 2):
+        if not set(first.authorization_names).isdisjoint(second.authorization_names):
+            raise ValueError("two schemes answer to the same name in Authorization")
+        if first.places.headers & second.places.headers or first.places.fields & second.places.fields:
+            raise ValueError(
+                f"{first.name} and {second.name} read the same header or field: a request would count as two sets of "
+                "credentials"
+            )
+
+
+def check_names(catalogue: ScopeCatalogue, policy: Policy | None, filters: Mapping[str, FieldFilter] | None) -> None:
+    """Returns when `catalogue` has every scope that the policy and the filters name. Raises ValueError."""
+    for where, rule in policy.rules() if policy is not None else ():
+        if isinstance(rule, Requirement):
+            catalogue.check(rule.scopes, where)
+    for where, fields in (filters or {}).items():
+        catalogue.check(fields.scopes, f"the filter of {where}")

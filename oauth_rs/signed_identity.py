@@ -1,0 +1,108 @@
+"""One signed header that tells the application behind who calls (RFC 7519; typed as RFC 8725 section 3.11 asks for).
+
+For where others than this server can reach that application: it checks the signature, and need not trust the network.
+What is signed is no access token, and holds none. Makes no keys, and does not tell the application which to trust.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from secrets import token_urlsafe
+from typing import Any, TypeAlias
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from .identity import PLAIN_NAMES, fitting, folded, kind_and_version
+from .model import Grant
+
+PrivateKey: TypeAlias = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
+
+TYP = "oauth-identity+jwt"
+MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
+MAX_LIFETIME = 300  # seconds: it is for one request that is under way
+_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+_RSA = frozenset({"PS256", "PS384", "PS512", "RS256", "RS384", "RS512"})
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+# What checks and servers read themselves: it is taken out of every request before they see it.
+_NOT_OURS = frozenset({"authorization", "connection", "content-length", "content-type", "host", "transfer-encoding"})
+
+
+class SignedIdentity:
+    """A JWT of typ `oauth-identity+jwt` in `header`, good for `lifetime` seconds, made anew for each request.
+
+    `key` is a private key of cryptography: P-256, P-384 or P-521 for ES256, ES384 and ES512, Ed25519 for EdDSA, RSA of
+    2048 bits or more for PS256 and RS256 and their longer kin. `kid` names it for whoever checks. The claims are `iss`,
+    `aud`, `iat`, `exp`, `jti`, `scope`, `oauth_version` and, where there are such, `sub`, `client_id`, `token_type`,
+    `signature_method`, `act`, `properties`, `owner` and `owner_domain`. A JWT over 8 KiB refuses the request.
+    """
+
+    def __init__(
+        self,
+        key: PrivateKey,
+        *,
+        issuer: str,
+        audience: str,
+        lifetime: int = 60,
+        header: str = "OAuth-Identity",
+        algorithm: str = "ES256",
+        kid: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        _check_key(key, algorithm)
+        if not issuer or not audience:
+            raise ValueError("issuer names this server and audience the application behind, as their URLs")
+        if not 1 <= lifetime <= MAX_LIFETIME:
+            raise ValueError(f"lifetime is 1 to {MAX_LIFETIME} seconds: the identity is for one request")
+        if not _NAME.fullmatch(header) or folded(header) in _NOT_OURS:
+            raise ValueError(f"{header!r} is not a header that is free: write a name such as 'OAuth-Identity'")
+        self.names = PLAIN_NAMES | {folded(header)}
+        self._header = header
+        self._fixed = {"iss": issuer, "aud": audience}
+        self._lifetime, self._clock = lifetime, clock
+        self._key, self._algorithm = key, algorithm
+        self._jose = {"typ": TYP, "kid": kid} if kid else {"typ": TYP}
+
+    def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
+        """The one header that says what `grant` is. Raises InvalidToken (`identity_too_large`)."""
+        now = int(self._clock())
+        times = {"iat": now, "exp": now + self._lifetime, "jti": token_urlsafe(12)}
+        claims = {**self._fixed, **times, **_said(grant)}
+        token = jwt.encode(claims, self._key, algorithm=self._algorithm, headers=self._jose)
+        return [(self._header, fitting(token, grant))]
+
+
+def _said(grant: Grant) -> dict[str, Any]:
+    claims = grant.claims
+    kind, version = kind_and_version(grant)
+    optional = {
+        "sub": grant.subject,
+        "client_id": grant.client_id,
+        "token_type": kind,
+        "signature_method": grant.signature_method,
+        "act": grant.actor,
+        "properties": grant.names.properties_in(claims),
+        "owner": grant.names.owner_in(claims),
+        "owner_domain": grant.owner_domain,
+    }
+    said = {name: value for name, value in optional.items() if value}
+    return {"scope": " ".join(sorted(grant.scopes)), "oauth_version": version, **said}
+
+
+def _check_key(key: object, algorithm: str) -> None:
+    if algorithm in _CURVES:
+        fits = isinstance(key, EllipticCurvePrivateKey) and key.curve.name == _CURVES[algorithm]
+    elif algorithm in _RSA:
+        fits = isinstance(key, RSAPrivateKey)
+    elif algorithm == "EdDSA":
+        fits = isinstance(key, Ed25519PrivateKey)
+    else:
+        raise ValueError(f"{algorithm!r} does not sign identities: {', '.join((*_CURVES, 'EdDSA', *sorted(_RSA)))}")
+    if not isinstance(key, PrivateKey):
+        raise TypeError("key is a private key of cryptography, as load_pem_private_key(pem, password=None) gives it")
+    if not fits:
+        raise ValueError(f"this key is not for {algorithm}: name the algorithm of the key, or take another one")
+    if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
+        raise ValueError(f"RSA keys have at least {MIN_RSA_BITS} bits")

@@ -1,0 +1,166 @@
+from typing import Any
+
+import pytest
+
+from oauth_rs import (
+    Bearer,
+    ClientKey,
+    Header,
+    IdentityHeaders,
+    KeyHeader,
+    RegisteredClient,
+    ResourceServer,
+    StaticClients,
+    hashed,
+)
+from oauth_rs.catalogue import ScopeCatalogue
+from oauth_rs.deny_list import MemoryDenyList
+from oauth_rs.fields import FieldFilter
+from oauth_rs.policy import APIScopes, NoScopes, OperationScopes, Policy, Public
+from oauth_rs.replay import MemoryReplay
+from tests.support.issuing import Issuer
+
+
+def test_a_server_needs_a_scheme() -> None:
+    with pytest.raises(ValueError, match="lets nobody in"):
+        ResourceServer()
+
+
+def test_two_schemes_of_one_name_are_refused(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match="same name in Authorization"):
+        ResourceServer(Bearer(issuer.provider()), Bearer(issuer.provider()))
+
+
+@pytest.mark.parametrize("credentials", ["Optional", "none", "", None, False])
+def test_credentials_are_required_or_optional(issuer: Issuer, credentials: Any) -> None:
+    with pytest.raises(ValueError, match='"required" or "optional"'):
+        ResourceServer(Bearer(issuer.provider()), credentials=credentials)
+
+
+def test_public_is_a_list(issuer: Issuer) -> None:
+    with pytest.raises(TypeError, match="list of paths"):
+        ResourceServer(Bearer(issuer.provider()), public="/health")
+
+
+@pytest.mark.parametrize("pattern", ["health", "", "*", "/docs*", "/a/*/b", "/**", "https://api.example.com/health"])
+def test_a_pattern_that_is_no_public_path_is_refused(issuer: Issuer, pattern: str) -> None:
+    with pytest.raises(ValueError, match="not a public path"):
+        ResourceServer(Bearer(issuer.provider()), public=[pattern])
+
+
+def test_a_provider_is_not_a_scheme(issuer: Issuer) -> None:
+    with pytest.raises(TypeError, match=r"ResourceServer\(Bearer\(JWTProvider"):
+        ResourceServer(issuer.provider())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"url": "https://api.example.com"}, r"url is FixedURL"),
+        ({"replay": "redis://127.0.0.1"}, "replay is a store"),
+        ({"replay": MemoryReplay}, "replay is a store"),
+    ],
+    ids=repr,
+)
+def test_options_that_are_no_objects_of_their_kind_are_refused(
+    issuer: Issuer, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        ResourceServer(Bearer(issuer.provider()), **options)
+
+
+def test_a_scheme_is_an_object_and_not_its_class() -> None:
+    with pytest.raises(TypeError, match="wrap providers in a scheme"):
+        ResourceServer(Bearer)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "policy", ["photos", {"GET /photos": "photos"}, NoScopes, OperationScopes, ["photos"]], ids=repr
+)
+def test_a_policy_is_an_object_of_its_kind(issuer: Issuer, policy: Any) -> None:
+    with pytest.raises(TypeError, match="policy is NoScopes"):
+        ResourceServer(Bearer(issuer.provider()), policy=policy)
+
+
+@pytest.mark.parametrize("policy", [NoScopes(), APIScopes("photos"), OperationScopes({"GET /open": Public()})])
+def test_a_policy_and_optional_credentials_contradict_each_other(issuer: Issuer, policy: Policy) -> None:
+    with pytest.raises(ValueError, match=r"by Public\(\)"):
+        ResourceServer(Bearer(issuer.provider()), policy=policy, credentials="optional")
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"policy": OperationScopes({"GET /photos": "phtoos"})}, "GET /photos"),
+        ({"policy": OperationScopes({"GET /open": Public()}, default="phtoos")}, "default"),
+        ({"policy": APIScopes("photos", "phtoos")}, "every operation"),
+        ({"filters": {"GET /photos": FieldFilter({"phtoos": ["title"]})}}, "the filter of GET /photos"),
+    ],
+)
+def test_a_scope_that_the_catalogue_does_not_have_is_refused(
+    issuer: Issuer, options: dict[str, Any], where: str
+) -> None:
+    with pytest.raises(ValueError, match=f"phtoos.*{where}|{where}.*phtoos"):
+        ResourceServer(Bearer(issuer.provider()), scopes=ScopeCatalogue({"photos": {}}), **options)
+
+
+def test_scopes_that_the_catalogue_has_are_taken(issuer: Issuer) -> None:
+    ResourceServer(
+        Bearer(issuer.provider()),
+        scopes=ScopeCatalogue({"photos": {}}),
+        policy=OperationScopes({"GET /photos": "photos", "GET /open": Public()}),
+        filters={"GET /photos": FieldFilter({"photos": ["title"]})},
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scopes": {"photos"}}, r"scopes is ScopeCatalogue"),
+        ({"identity": IdentityHeaders}, r"identity is IdentityHeaders\(\)"),
+        ({"identity": True}, r"identity is IdentityHeaders\(\)"),
+        ({"filters": {"GET /photos": ["title"]}}, r"filters maps operations to filters"),
+        ({"filters": {"GET /photos": FieldFilter}}, r"filters maps operations to filters"),
+        ({"deny": MemoryDenyList}, r"deny is a list"),
+        ({"deny": {"t1"}}, r"deny is a list"),
+        ({"user": "ada"}, r"user is a function"),
+    ],
+    ids=repr,
+)
+def test_further_options_are_of_their_kinds(issuer: Issuer, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        ResourceServer(Bearer(issuer.provider()), **options)
+
+
+def test_a_policy_that_public_paths_leave_nothing_to_is_refused(issuer: Issuer) -> None:
+    with pytest.raises(ValueError, match="leaves nothing for the policy"):
+        ResourceServer(Bearer(issuer.provider()), policy=NoScopes(), public=["/*"])
+
+
+CLIENTS = StaticClients([RegisteredClient("app", key_hashes=[hashed("x" * 32)])])
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (ClientKey(CLIENTS, presentation=[KeyHeader("X-Key")]), ClientKey(CLIENTS, presentation=[KeyHeader("x-key")])),
+        (ClientKey(CLIENTS, presentation=[KeyHeader("Access-Token")]),),
+    ],
+    ids=["keys", "key and token"],
+)
+def test_two_schemes_that_read_the_same_header_are_refused(issuer: Issuer, others: tuple[ClientKey, ...]) -> None:
+    bearer = Bearer(issuer.provider(), presentation=[Header("Access-Token")])
+    with pytest.raises(ValueError, match="read the same header or field"):
+        ResourceServer(bearer, *others)
+
+
+def test_credentials_in_a_header_of_the_identity_are_refused(issuer: Issuer) -> None:
+    bearer = Bearer(issuer.provider(), presentation=[Header("OAuth_ClientID")])
+    with pytest.raises(ValueError, match="identity takes out of every request"):
+        ResourceServer(bearer, identity=IdentityHeaders())
+
+
+def test_a_scope_of_a_registered_client_is_one_of_the_catalogue(issuer: Issuer) -> None:
+    clients = StaticClients([RegisteredClient("app", scopes=["phtoos"])])
+    with pytest.raises(ValueError, match=r"ClientKey.*phtoos"):
+        ResourceServer(Bearer(issuer.provider()), ClientKey(clients), scopes=ScopeCatalogue({"photos": {}}))

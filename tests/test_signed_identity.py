@@ -1,0 +1,173 @@
+import re
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from hypothesis import given
+
+from oauth_rs import Bearer, Grant, InvalidToken, ResourceServer, SignatureMethod
+from oauth_rs.asgi import OAuthMiddleware
+from oauth_rs.identity import PLAIN_NAMES
+from oauth_rs.signed_identity import TYP, SignedIdentity
+from tests.support.calling import bearer, call_asgi
+from tests.support.granting import grant, grants
+from tests.support.issuing import API, ISSUER, Issuer, private_key
+
+GATEWAY, APPLICATION = "https://gateway.example.com", "https://orders.internal"
+NOW = 1_700_000_000.9
+KEY = private_key("ES256", "identity")
+
+
+def signed(key: Any = KEY, **options: Any) -> SignedIdentity:
+    return SignedIdentity(key, **{"issuer": GATEWAY, "audience": APPLICATION, "clock": lambda: NOW, **options})
+
+
+def read(of: Grant, key: Any = KEY, algorithm: str = "ES256", **options: Any) -> dict[str, Any]:
+    """What the application behind reads, the clock aside."""
+    ((_, token),) = signed(key, algorithm=algorithm, **options).headers(of)
+    checks: Any = {"verify_exp": False, "verify_iat": False}
+    claims: dict[str, Any] = jwt.decode(
+        token, key.public_key(), algorithms=[algorithm], audience=APPLICATION, issuer=GATEWAY, options=checks
+    )
+    return claims
+
+
+def test_a_grant_is_told_in_one_jwt() -> None:
+    claims = {"properties": {"tier": "gold"}, "name": "Ada", "act": {"sub": "clerk"}}
+    told = read(grant(claims, signature_method=SignatureMethod.HMAC_SHA1))
+    assert re.fullmatch(r"[\w-]{16}", told.pop("jti"))
+    assert told == {
+        "iss": GATEWAY,
+        "aud": APPLICATION,
+        "iat": int(NOW),
+        "exp": int(NOW) + 60,
+        "sub": "ada",
+        "client_id": "app",
+        "scope": "albums photos",
+        "token_type": "Bearer",
+        "oauth_version": "2.0",
+        "signature_method": "HMAC-SHA1",
+        "act": {"sub": "clerk"},
+        "properties": {"tier": "gold"},
+        "owner": {"name": "Ada"},
+        "owner_domain": "people.example",
+    }
+
+
+def test_what_is_empty_is_left_out_but_for_the_scope() -> None:
+    told = read(grant(subject="", client_id="", scopes=frozenset(), scheme="OAuth1", issuer=""))
+    assert told.keys() == {"iss", "aud", "iat", "exp", "jti", "scope", "oauth_version", "owner_domain"}
+    assert (told["scope"], told["oauth_version"]) == ("", "1.0a")
+
+
+def test_each_request_has_its_own() -> None:
+    one, other = (read(grant())["jti"] for _ in range(2))
+    assert one != other
+
+
+async def unreachable(_scope: Any, _receive: Any, _send: Any) -> None:
+    raise AssertionError("the application was reached")
+
+
+@pytest.mark.parametrize("kid", ["", "2026-11"])
+def test_the_header_says_what_it_is_and_which_key_signed(kid: str) -> None:
+    ((name, token),) = signed(kid=kid, header="X-Identity").headers(grant())
+    expected = {"typ": TYP, "alg": "ES256"} | ({"kid": kid} if kid else {})
+    assert (name, jwt.get_unverified_header(token)) == ("X-Identity", expected)
+
+
+def test_no_spelling_of_its_own_name_or_of_the_plain_ones_comes_in() -> None:
+    assert signed(header="X_Who-Calls").names == PLAIN_NAMES | {"x-who-calls"}
+    assert signed().names == PLAIN_NAMES | {"oauth-identity"}
+
+
+def test_it_is_no_access_token_even_of_the_same_issuer_and_key() -> None:
+    issuer = Issuer()
+    identity = SignedIdentity(issuer.private_key, issuer=ISSUER, audience=API, kid=issuer.kid)
+    ((_, token),) = identity.headers(grant())
+    server = ResourceServer(Bearer(issuer.provider(required=())))
+    answer = call_asgi(OAuthMiddleware(unreachable, server), headers=bearer(token))
+    assert (answer.status, 'error="invalid_token"' in answer.challenge) == (401, True)
+
+
+def test_what_is_too_much_for_a_header_refuses_the_request() -> None:
+    with pytest.raises(InvalidToken) as refused:
+        signed().headers(grant(scopes=frozenset(f"scope-{number}" for number in range(1000))))
+    assert (refused.value.reason, refused.value.scheme) == ("identity_too_large", "Bearer")
+
+
+@given(grants)
+def test_nothing_unsafe_comes_through_any_claim(of: Grant) -> None:
+    ((_, token),) = signed().headers(of)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", token)
+
+
+@pytest.mark.parametrize("lifetime", [1, 300])
+def test_an_identity_is_good_for_as_long_as_was_said(lifetime: int) -> None:
+    told = read(grant(), lifetime=lifetime)
+    assert told["exp"] - told["iat"] == lifetime
+
+
+GOOD_KEYS = {
+    "ES256": KEY,
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+    "RS256": private_key("RS256", "identity"),
+    "PS512": private_key("RS256", "identity"),
+}
+
+
+@pytest.mark.parametrize(("algorithm", "key"), GOOD_KEYS.items(), ids=GOOD_KEYS)
+def test_every_kind_of_key_signs(algorithm: str, key: Any) -> None:
+    assert read(grant(), key, algorithm)["sub"] == "ada"
+
+
+SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what the test is about
+BAD_KEYS: dict[str, tuple[Any, str, type[Exception], str]] = {
+    "a public key": (KEY.public_key(), "ES256", TypeError, "load_pem_private_key"),
+    "text": ("-----BEGIN PRIVATE KEY-----", "ES256", TypeError, "load_pem_private_key"),
+    "a secret": (b"x" * 64, "RS256", TypeError, "load_pem_private_key"),
+    "for agreement": (x25519.X25519PrivateKey.generate(), "EdDSA", TypeError, "load_pem_private_key"),
+    "Ed448": (ed448.Ed448PrivateKey.generate(), "EdDSA", TypeError, "load_pem_private_key"),
+    "nothing": (None, "EdDSA", TypeError, "load_pem_private_key"),
+    "another curve": (GOOD_KEYS["ES384"], "ES256", ValueError, "not for ES256"),
+    "a curve of others": (ec.generate_private_key(ec.SECP256K1()), "ES256", ValueError, "not for ES256"),
+    "of another kind": (GOOD_KEYS["RS256"], "ES256", ValueError, "not for ES256"),
+    "EC for RSA": (KEY, "PS256", ValueError, "not for PS256"),
+    "EC for Ed25519": (KEY, "EdDSA", ValueError, "not for EdDSA"),
+    "a short one": (SHORT, "RS256", ValueError, "at least 2048 bits"),
+    "unsigned": (KEY, "none", ValueError, "does not sign identities"),
+    "symmetric": (b"x" * 64, "HS256", ValueError, "does not sign identities"),
+    "in lower case": (KEY, "es256", ValueError, "does not sign identities"),
+}
+
+
+@pytest.mark.parametrize(("key", "algorithm", "error", "said"), BAD_KEYS.values(), ids=BAD_KEYS)
+def test_a_key_that_cannot_sign_is_a_mistake_found_at_start(
+    key: Any, algorithm: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        signed(key, algorithm=algorithm)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"issuer": ""}, "issuer names this server"),
+        ({"audience": ""}, "audience the application behind"),
+        ({"lifetime": 0}, "1 to 300 seconds"),
+        ({"lifetime": -60}, "1 to 300 seconds"),
+        ({"lifetime": 301}, "1 to 300 seconds"),
+        ({"header": ""}, "not a header that is free"),
+        ({"header": "OAuth Identity"}, "not a header that is free"),
+        ({"header": "X:Y"}, "not a header that is free"),
+        ({"header": "Ö"}, "not a header that is free"),
+        ({"header": "Authorization"}, "not a header that is free"),
+        ({"header": "content_type"}, "not a header that is free"),
+    ],
+)
+def test_what_cannot_be_is_a_mistake_found_at_start(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        signed(**options)

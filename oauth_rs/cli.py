@@ -1,13 +1,19 @@
-"""The command line: `python -m oauth_rs devserver` runs the development authorization server.
+"""The command line: a development authorization server, lists of an application's routes and of a file's scopes.
 
 Does not configure or run an application of yours.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+
+from oauth_rs.catalogue import ScopeCatalogue
+from oauth_rs.configuration import ConfigurationError, load, read_catalogue
+from oauth_rs.policy_files import read_policy
+from oauth_rs.scopes import Requirement
 
 # Written out, not imported: `--help` works without the extras.
 _ALGORITHMS = ("RS256", "ES256", "Ed25519", "EdDSA")
@@ -15,6 +21,8 @@ _DEVSERVER_NEEDS = ("oauthlib", "starlette", "uvicorn")
 _STORE_NEEDS = (*_DEVSERVER_NEEDS, "sqlalchemy")
 _PORT_MAX = 65_535
 _FAILED, _MISUSED = 1, 2
+# Where rules that are no operation's stand in a section `policy`.
+_WHOLE_API = {"default": ("default",), "every operation": ("api",)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +35,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="oauth_rs", description="OAuth resource-server middleware.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_devserver(commands)
+    routes = commands.add_parser(
+        "routes",
+        help="list the routes of an application and what each takes",
+        description="Lists every route of a Flask, Starlette or FastAPI application with what it takes. Status 1 when "
+        "some are unprotected or broken, or not protected at every path; 2 when the application cannot be imported.",
+    )
+    routes.set_defaults(run=_routes)
+    routes.add_argument("application", metavar="module:app", help="or module:create_app() for one to be made")
+    routes.add_argument("--json", action="store_true", help="a list of objects instead of a table")
+    scopes = commands.add_parser(
+        "scopes",
+        help="print the scopes of a configuration file as a tree",
+        description="Prints the scopes of a TOML or YAML file as a tree. Status 1 and file:line when it is not good; "
+        "with --check its policy is looked at too, where it has one.",
+    )
+    scopes.set_defaults(run=_scopes)
+    scopes.add_argument("file", type=Path)
+    scopes.add_argument("--check", action="store_true", help="print nothing when the file is good")
+    return parser
+
+
+def _add_devserver(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     devserver = commands.add_parser(
         "devserver",
         help="run a development authorization server (NOT for production)",
@@ -60,7 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         help="SQLite file for clients, OAuth 1.0a tokens and MAC keys, which resource servers read; its encryption key "
         "is kept in FILE.key, made when missing (default: signed requests are not served)",
     )
-    return parser
 
 
 def _devserver(options: argparse.Namespace) -> int:
@@ -95,6 +125,49 @@ def _devserver(options: argparse.Namespace) -> int:
         return _complain(_FAILED, f"cannot listen on {options.host} port {options.port}: {error.strerror}")
     serve(server)
     return 0
+
+
+def _routes(options: argparse.Namespace) -> int:
+    from oauth_rs.inventory import routes  # noqa: PLC0415 - other commands need not load it
+    from oauth_rs.inventory.loading import LoadError, load  # noqa: PLC0415
+    from oauth_rs.inventory.table import table  # noqa: PLC0415
+
+    here = str(Path.cwd())
+    if here not in sys.path:  # a script that pip installed has its own folder there instead
+        sys.path.insert(0, here)
+    try:
+        found = routes(load(options.application))
+    except (LoadError, TypeError) as error:
+        return _complain(_MISUSED, str(error))
+    print(json.dumps([route.as_data() for route in found], indent=2) if options.json else table(found))
+    return _FAILED if any(route.problem for route in found) else 0
+
+
+def _scopes(options: argparse.Namespace) -> int:
+    try:
+        catalogue = read_catalogue(options.file)
+        if options.check:
+            _check_policy(options.file, catalogue)
+    except OSError as error:
+        return _complain(_FAILED, f"cannot read {options.file}: {error.strerror}")
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # it begins with file:line, which editors find there
+        return _FAILED
+    if not options.check:
+        print(catalogue)
+    return 0
+
+
+def _check_policy(file: Path, catalogue: ScopeCatalogue) -> None:
+    """Returns when the policy in `file` is good, or there is none. Raises ConfigurationError and OSError."""
+    document = load(file)
+    if "policy" not in document.data:
+        return
+    for where, rule in read_policy(file).rules():
+        path = _WHOLE_API.get(where, ("operations", where))
+        if isinstance(rule, Requirement):
+            with document.located("policy", *path):
+                catalogue.check(rule.scopes, where)
 
 
 def _complain(status: int, message: str) -> int:

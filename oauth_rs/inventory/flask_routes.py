@@ -1,0 +1,117 @@
+"""The routes of a Flask application, with what its views, views' methods and `before_request` functions ask for.
+
+Looks through middlewares and werkzeug's DispatcherMiddleware. What a view asks for in its body is not seen.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from flask import Flask
+from flask.views import MethodView
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Rule
+
+from ..guard import asked
+from ..scopes import Requirement
+from ..wsgi import OAuthMiddleware
+from .layers import layers, server_of
+from .pieces import ANGLES, Anything, Piece, literal, pieces
+from .places import HERE, Asked, Earlier, Found, Place, handler, opaque
+
+_SLASH = Anything("/?")  # where it may be left out, it may be there too
+
+
+def reads(app: Any) -> bool:
+    """True when `walk` knows what `app` is."""
+    return any(isinstance(layer, Flask | DispatcherMiddleware) for layer in layers(app, Flask))
+
+
+def walk(app: Any, place: Place = HERE, flask: Flask | None = None) -> Iterator[Found]:
+    """All that `app` answers to; `flask` is the application whose `wsgi_app` it is."""
+    layer = app
+    for layer in layers(app, Flask):
+        owner = getattr(layer, "__self__", None)
+        if isinstance(layer, OAuthMiddleware):
+            place = place.behind(server_of(layer))
+        elif isinstance(layer, DispatcherMiddleware):
+            for prefix, mounted in layer.mounts.items():
+                yield from walk(mounted, place.below(literal(prefix)))
+        elif isinstance(owner, Flask) and layer.__name__ == "wsgi_app":  # past all that was put around it
+            yield from _rules(owner, place)
+            return
+        elif isinstance(layer, Flask) and layer is not flask:
+            yield from walk(layer.wsgi_app, place, layer)
+            return
+    if flask is not None:  # a middleware hides it, and whatever stands further in
+        yield from _rules(flask, place)
+    elif not isinstance(layer, HTTPException):  # which only says that there is nothing
+        yield opaque(layer, place, itself=True)
+
+
+def _rules(app: Flask, place: Place) -> Iterator[Found]:
+    rules = [rule for rule in app.url_map.iter_rules() if not rule.build_only]
+    found = [list(_rule(app, rule, place)) for rule in rules]
+    before: dict[int, tuple[Earlier, ...]] = {}
+    earlier: list[Earlier] = []
+    for number in sorted(range(len(rules)), key=lambda number: _order(rules[number])):
+        before[number] = tuple(earlier)
+        earlier += [each.earlier() for each in found[number]]
+    for number, of_rule in enumerate(found):
+        yield from (replace(each, before=before[number]) for each in of_rule)
+
+
+def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Found]:
+    there = _place(app, rule, place)
+    for method in sorted(_methods(rule)):
+        wanted = _wanted(app, rule.endpoint, method)
+        asked_here = tuple(Asked("decorator", requirement) for requirement in wanted)
+        yield Found(method=method, place=there, endpoint=rule.endpoint, asked=asked_here)
+
+
+def _order(rule: Rule) -> list[tuple[bool, Any]]:
+    """The order in which werkzeug tries rules: text before parameters, then by their weight."""
+    parts = rule._parts  # noqa: SLF001 - nothing else tells it
+    return [(False, ()) if part.static else (True, part.weight) for part in parts]
+
+
+def _methods(rule: Rule) -> set[str]:
+    methods = rule.methods or {"*"}
+    # Flask answers OPTIONS by itself, unless a view wants to.
+    return methods - {"OPTIONS"} if getattr(rule, "provide_automatic_options", False) else methods
+
+
+def _place(app: Flask, rule: Rule, place: Place) -> Place:
+    host = rule.host or ".".join(filter(None, (rule.subdomain, app.config["SERVER_NAME"])))
+    converters = rule._converters  # noqa: SLF001 - nothing else tells them as they are set up
+    path = rule.rule.rstrip("/")
+    either = bool(path) and not rule.strict_slashes
+    there = place.below(*pieces(path if either else rule.rule, ANGLES, converters)).with_parameters(*rule.arguments)
+    if either:
+        there = there.below(Piece(rule.rule.removeprefix(path), ("", "/"), _SLASH))
+    return there.at(host) if rule.host or rule.subdomain else there
+
+
+def _wanted(app: Flask, endpoint: str, method: str) -> Iterator[Requirement]:
+    for name in _groups(endpoint):
+        for function in app.before_request_funcs.get(name, ()):
+            yield from asked(function)
+    view = app.view_functions.get(endpoint)
+    yield from asked(view)
+    view_class = getattr(view, "view_class", None)
+    if view_class is not None:
+        # Not what is noted at the class: one below it that dispatches by itself has lost that.
+        yield from asked(view_class.dispatch_request)
+    if view_class is not None and issubclass(view_class, MethodView):
+        yield from asked(handler(view_class, method))
+
+
+def _groups(endpoint: str) -> Iterable[str | None]:
+    """The application, and each blueprint that `endpoint` is in."""
+    blueprint = endpoint.rpartition(".")[0]
+    names: list[str | None] = []
+    while blueprint:
+        names.insert(0, blueprint)
+        blueprint = blueprint.rpartition(".")[0]
+    return [None, *names]

@@ -1,0 +1,44 @@
+from typing import Any
+
+from oauth_rs import AllOf, AnyOf
+from oauth_rs.inventory.route import Route
+from oauth_rs.inventory.table import table
+
+
+def route(path: str, **more: Any) -> Route:
+    members = {"method": "GET", "endpoint": path.strip("/"), "protection": "protected", "sources": ("server",), **more}
+    return Route(path=path, **members)
+
+
+def test_the_columns_are_aligned_and_faults_are_marked_and_explained() -> None:
+    found = [
+        route("/photos", requirements=(AllOf("photos", AnyOf("a", "b")),)),
+        route("/me", method="DELETE"),
+        route("/debug", protection="unprotected", sources=(), problem="no middleware stands in front of it"),
+        route("/x", protection="broken", problem="nobody can get there"),
+        route("/health", protection="public", sources=(), note="several rules decide here"),
+        route("/mixed", protection="public", sources=(), problem="not at every path"),
+    ]
+    assert table(found).splitlines() == [
+        "   method  path     protection   takes                endpoint",
+        "   GET     /photos  protected    photos and (a or b)  photos",
+        "   DELETE  /me      protected    any grant            me",
+        "!  GET     /debug   unprotected  -                    debug",
+        "!  GET     /x       broken       any grant            x",
+        "   GET     /health  public       -                    health",
+        "!  GET     /mixed   public       -                    mixed",
+        "",
+        "GET /debug (debug) is unprotected: no middleware stands in front of it",
+        "GET /x (x) is broken: nobody can get there",
+        "GET /mixed (mixed) is public: not at every path",
+        "GET /health (health): several rules decide here",
+        "6 routes: 2 protected, 1 unprotected, 1 broken, 2 public",
+    ]
+
+
+def test_where_nothing_is_wrong_there_is_only_a_count() -> None:
+    assert table([route("/x")]).splitlines()[-2:] == ["", "1 route: 1 protected"]
+
+
+def test_an_application_without_routes_has_an_empty_table() -> None:
+    assert table([]).splitlines() == ["  method  path  protection  takes  endpoint", "", "0 routes"]

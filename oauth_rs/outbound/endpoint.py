@@ -1,0 +1,132 @@
+"""The token endpoint of a provider, asked by POST or, where it must be, by GET (RFC 6749 section 3.2).
+
+Found through the metadata of the issuer (RFC 8414) or given. After it has failed it is left alone, a second at first
+and half a minute in the end, whoever wants a token of it. Keeps no tokens.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from urllib.parse import urlencode, urlsplit
+
+from ..client_auth import BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
+from ..errors import Unavailable
+from ..flow import Fetch, Flow
+from ..metadata import discover
+from ..urls import secure
+from .answer import UNREACHABLE, Token, token_of
+from .errors import OutboundError
+from .flight import Places
+from .parameters import Fields
+
+MAX_BACKOFF = 30.0  # seconds between attempts while they fail, doubling from one
+MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
+LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it
+_OF_THE_CLIENT = {"invalid_client", "unauthorized_client", "unsupported_grant_type"}
+_ACCEPT = (("Accept", "application/json"),)
+_FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How many attempts failed in a row, and when the last one did, by a clock that never goes back."""
+
+    failures: int = 0
+    at: float = -inf
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next attempt; none at all after one that succeeded."""
+        # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
+        return max(0.0, self.at + min(MAX_BACKOFF, 2.0 ** min(self.failures - 1, 30)) - now) if self.failures else 0.0
+
+    def failed(self, now: float) -> "Attempts":
+        return Attempts(self.failures + 1, now)
+
+
+class TokenEndpoint:
+    """The token endpoint of `issuer`, or the one at `url`, asked as `client`. Raises ValueError.
+
+    With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
+    header may ask that way.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        client: ClientAuth,
+        url: str = "",
+        method: str = "POST",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        place = url or issuer
+        if not _usable(place):
+            raise ValueError(
+                "tokens are asked for over https, or over http from this machine, at a URL without a name, a password "
+                "or a fragment"
+            )
+        if method not in {"POST", "GET"}:
+            raise ValueError('method is "POST" or "GET"')
+        if method == "GET" and not isinstance(client, ClientSecret | BearerToken):
+            raise ValueError("by GET all that a client sends would stand in the URL: use ClientSecret(id, secret)")
+        self.issuer, self.client_id, self.method = issuer, client.client_id, method
+        self.place = place
+        self.attempts = Attempts()
+        self.places = Places(MAX_ASKS)
+        self._client, self._url, self._found, self._clock = client, url, "", monotonic
+
+    def ask(self, fields: Fields) -> Flow[Token]:
+        """A new token. Of asks that fail at one time, only one counts.
+
+        Raises TokenRefused, TokenUnusable, and Unavailable (`token_endpoint_failed`, or what discovery and `Fetch`
+        raise).
+        """
+        before = self.attempts
+        try:
+            token = yield from self._exchange(fields)
+        except Unavailable:
+            self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
+            if self.attempts is before:
+                self.attempts = before.failed(self._clock())
+            raise
+        except OutboundError as error:
+            # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
+            self.attempts = before.failed(self._clock()) if error.reason in _OF_THE_CLIENT else Attempts()
+            raise
+        self.attempts = Attempts()
+        return token
+
+    def _exchange(self, fields: Fields) -> Flow[Token]:
+        url = self._url or self._found
+        if not url:
+            url = self._found = yield from self._discovered()
+        proving = self._client.prove(url)
+        proof = proving if isinstance(proving, Proof) else (yield from proving)
+        query = urlencode((*fields, *proof.fields))
+        headers = (*_ACCEPT, *proof.headers)
+        if self.method == "GET":
+            ask = Fetch("GET", f"{url}{'&' if '?' in url else '?'}{query}", headers, limit=LIMIT)
+        else:
+            certificate = proof.certificate
+            ask = Fetch("POST", url, _FORM + headers, query.encode(), limit=LIMIT, certificate=certificate)
+        return token_of((yield from ask))
+
+    def _discovered(self) -> Flow[str]:
+        document = yield from discover(self.issuer, shared=0.0)
+        url = document.get("token_endpoint")
+        aliases = document.get("mtls_endpoint_aliases")
+        if isinstance(self._client, ClientCertificate) and isinstance(aliases, dict):
+            url = aliases.get("token_endpoint", url)  # RFC 8705 section 5
+        if not isinstance(url, str) or not _usable(url) or (_plain(url) and not _plain(self.issuer)):
+            # An issuer elsewhere has no endpoint on this machine: it would have our secret sent to whatever listens.
+            raise Unavailable("discovery_failed", UNREACHABLE)
+        return url
+
+
+def _usable(url: str) -> bool:
+    return secure(url) and "#" not in url and "@" not in urlsplit(url).netloc
+
+
+def _plain(url: str) -> bool:
+    return url.lower().startswith("http:")

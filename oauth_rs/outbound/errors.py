@@ -1,0 +1,33 @@
+"""Why a call of the application's own cannot be made, where trying again would not help (RFC 6749 section 5.2).
+
+    OutboundError
+    +-- TokenRefused     the provider gives no token
+    +-- TokenUnusable    the provider gives a token, and not one that can be used here
+    +-- WrongOrigin      the call would carry the token to where it does not belong
+
+None is an `OAuthError`, for whoever calls this application has done nothing wrong: a handler that lets one escape ends
+as a 500. What may pass is `oauth_rs.Unavailable`, which the middlewares answer with 503 and `Retry-After`.
+"""
+
+
+class OutboundError(Exception):
+    """`reason` is stable, snake_case and meant for logs; it never holds a token, a secret, or what a server wrote."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TokenRefused(OutboundError):
+    """The provider gives no token: a code of RFC 6749, RFC 8693 or RFC 8707, or `token_refused` for any other.
+
+    `no_refresh_token` where there is none to ask with.
+    """
+
+
+class TokenUnusable(OutboundError):
+    """The answer is not one of RFC 6749 section 5.1 (`malformed_answer`), or no bearer token (`not_bearer`)."""
+
+
+class WrongOrigin(OutboundError):
+    """The request goes to an origin that the `auth` is not bound to (`other_origin`), or over http (`plain_http`)."""

@@ -1,0 +1,198 @@
+"""Tokens that are kept and renewed, one request for one at a time, for every thread and task of a process.
+
+A token is renewed in the background once it is wanted after 80 % of its life, and serves until it ends. Without one,
+callers wait for the one request under way. While requests fail they back off, a second at first and half a minute in
+the end, and callers get the last failure. Safe across forks: a token is inherited, a lock or a request under way is
+not.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Protocol, TypeAlias
+
+from ..errors import OAuthError, Unavailable
+from ..fetch import HTTPSettings
+from ..fetch.blocking import BlockingHTTP
+from ..flow import Flow, Run
+from .answer import UNREACHABLE, Token
+from .auth import BearerAuth, Held
+from .endpoint import Attempts, TokenEndpoint
+from .errors import OutboundError
+from .flight import Flight
+
+STORE_SECONDS = 5.0  # for what a request does beside HTTP: a store of refresh tokens, Redis
+EXCHANGES = 4  # of HTTP: three for the metadata, one for the token
+# New tokens that refusals may cause: a few at once, then one in ten seconds. Else a resource that says 401 to whatever
+# it is sent would have a token made for each call.
+_REFUSAL_SPACING = 10.0
+_REFUSAL_BURST = 40.0
+
+Outcome: TypeAlias = Held | OutboundError | OAuthError
+Ask: TypeAlias = Callable[[str], Flow[Token]]
+
+HTTP = HTTPSettings()  # for all who set nothing: the trust anchors are read once
+logger = logging.getLogger("oauth_rs")
+
+
+class SharedTokens(Protocol):
+    """Where processes share tokens. Either function may be a coroutine function; neither raises for an outage."""
+
+    def get(self, key: bytes, /) -> Any:
+        """The Token that was put there, as old as it is now, or None."""
+
+    def put(self, key: bytes, token: Token, /) -> Any:
+        """Keeps `token` for no longer than it lives."""
+
+
+@dataclass(slots=True)
+class _Ours:
+    """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    flight: Flight[Outcome] | None = None
+
+
+class TokenSource:
+    """The token that the flow `ask` gives; it is told the token that a resource refused last, or "".
+
+    `name` is for logs. The flow runs in a thread, and asynchronous functions that it calls on an event loop of ours.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        *,
+        endpoint: TokenEndpoint,
+        name: str,
+        http: HTTPSettings,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ask, self._endpoint, self._name, self._clock = ask, endpoint, name, monotonic
+        self._http = BlockingHTTP(http)
+        self._patience = EXCHANGES * http.timeout + STORE_SECONDS
+        self._by_process: dict[int, _Ours] = {}
+        self._held: Held | None = None
+        self._attempts = Attempts()
+        self._failure: OutboundError | OAuthError | None = None
+        self._refused = ""
+        self._allowance = -inf
+
+    def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
+        """For `httpx2.Client(auth=...)`, `httpx2.AsyncClient(auth=...)` or a single call; see BearerAuth."""
+        return BearerAuth(self, *origins, plain_http=plain_http)
+
+    def token(self) -> str:
+        """A token that is good now, for clients other than httpx2. Raises what `get` raises."""
+        return self.get().text
+
+    async def async_token(self) -> str:
+        """The same for callers that await."""
+        return (await self.get_awaiting()).text
+
+    def get(self) -> Held:
+        """The token. Blocks while there is none.
+
+        Raises TokenRefused, TokenUnusable, and Unavailable (`token_unavailable`, `token_request_failed`,
+        `token_endpoint_failed`, or what discovery and `Fetch` raise) with the seconds until the next attempt.
+        """
+        found = self._look()
+        return found if isinstance(found, Held) else self._landed(found.wait())
+
+    async def get_awaiting(self) -> Held:
+        """The same for callers that await, under asyncio or trio."""
+        found = self._look()
+        return found if isinstance(found, Held) else self._landed(await found.awaited())
+
+    def refused(self, held: Held, /) -> bool:
+        """Drops `held`, which a resource has refused, unless it was replaced. False when that was done too often."""
+        with self._ours().lock:
+            if self._held is not held:
+                return True
+            now = self._clock()
+            allowance = max(self._allowance, now) + _REFUSAL_SPACING
+            if allowance - now > _REFUSAL_BURST:
+                return False
+            self._allowance, self._held, self._refused = allowance, None, held.text
+            return True
+
+    def _look(self) -> Held | Flight[Outcome]:
+        held, now = self._held, self._clock()
+        if held is not None and now < held.refresh_at:
+            return held
+        ours = self._ours()
+        with ours.lock:
+            held, now = self._held, self._clock()  # somebody may have been quicker
+            if held is not None and now < held.refresh_at:
+                return held
+            flight = self._flight(ours, now)
+        if held is not None and now < held.ends_at:
+            return held
+        if flight is None:
+            # Where this source has not failed, the endpoint has for another one, or too many ask at once.
+            raise self._again(self._failure or Unavailable("token_unavailable", UNREACHABLE))
+        return flight
+
+    def _flight(self, ours: _Ours, now: float) -> Flight[Outcome] | None:
+        """The request under way, or a new one; None while it is too early for that, or there are too many others."""
+        if ours.flight is not None and ours.flight.joinable():
+            return ours.flight
+        if self._wait(now) > 0 or not self._endpoint.places.take():
+            return None
+        flight: Flight[Outcome] = Flight(self._patience)
+        try:
+            # Running before others can find it: where no thread can be started, nobody may wait for one.
+            threading.Thread(target=self._fly, args=(flight, ours), name="oauth_rs-token", daemon=True).start()
+        except RuntimeError:
+            self._endpoint.places.give_back()
+            return None
+        ours.flight = flight
+        return flight
+
+    def _fly(self, flight: Flight[Outcome], ours: _Ours) -> None:
+        asked_at = self._clock()
+        outcome: Outcome = Unavailable("token_request_failed", UNREACHABLE)  # a function of the application raised
+        try:
+            token = self._http.drive(Run(self._ask(self._refused)))
+            outcome = Held(text=token.text, refresh_at=asked_at + token.fresh, ends_at=asked_at + token.life)
+        except (OutboundError, OAuthError) as error:
+            outcome = error
+        finally:
+            self._endpoint.places.give_back()
+            with ours.lock:
+                if ours.flight is flight:  # when its time was up another may have taken its place
+                    self._note(outcome)
+                    ours.flight = None
+            flight.end(outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Held):
+            self._held, self._attempts, self._failure = outcome, Attempts(), None
+            return
+        now = self._clock()
+        self._attempts, self._failure = self._attempts.failed(now), outcome
+        if self._held is not None and now < self._held.ends_at:
+            logger.warning("a token of %s was not renewed, the old one serves on: %s", self._name, outcome.reason)
+
+    def _landed(self, outcome: Outcome | None) -> Held:
+        if isinstance(outcome, Held):
+            return outcome
+        raise self._again(outcome or Unavailable("fetch_timeout", UNREACHABLE))
+
+    def _wait(self, now: float) -> float:
+        return max(self._attempts.wait(now), self._endpoint.attempts.wait(now))
+
+    def _again(self, failure: OutboundError | OAuthError) -> OutboundError | OAuthError:
+        """A new one for each caller: one exception that many raise collects the frames of all of them."""
+        if isinstance(failure, Unavailable):
+            return Unavailable(failure.reason, UNREACHABLE, retry_after=self._wait(self._clock()))
+        return copy(failure)
+
+    def _ours(self) -> _Ours:
+        # setdefault is atomic: threads that come first in a process, all at once, get the same one.
+        return self._by_process.get(os.getpid()) or self._by_process.setdefault(os.getpid(), _Ours())

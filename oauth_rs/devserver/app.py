@@ -1,5 +1,4 @@
-"""The development server's HTTP face: token endpoint, key set, metadata (RFC 6749 3.2, RFC 7517 5, RFC 8414 3), and
-the endpoints of OAuth 1.0a (RFC 5849 2).
+"""The development server's HTTP face: hands requests to endpoints (RFC 6749 3, RFC 5849 2), or to faults.
 
 `/dev/*` are conveniences that no real authorization server has: whoever reaches them mints any token and rotates the
 keys. Does not listen (`running` does), authorize users, or speak TLS.
@@ -13,14 +12,14 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from oauth_rs.devserver.grants import Grants, form
+from oauth_rs.devserver.endpoints import Endpoints
+from oauth_rs.devserver.faults import Faults
+from oauth_rs.devserver.messages import Call, Endpoint, form
 from oauth_rs.devserver.oauth1 import ThreeLegged
 from oauth_rs.devserver.tokens import Mint
-
-NOTICE = "Development only, not for production: anyone who reaches /dev/token can mint any token."
 
 # Bytes of a request body: a token request has a few hundred; room for large claims in `/dev/token`.
 BODY_LIMIT = 65_536
@@ -33,63 +32,37 @@ _KEEP = {(): False, (("keep", "false"),): False, (("keep", "true"),): True}
 class DevApplication:
     """The ASGI application. `hits` counts the requests of each known path, whatever they were answered.
 
-    Without `three_legged` there is no `/oauth1`.
+    A path with parameters is counted under its template. Without `three_legged` there is no `/oauth1`.
     """
 
     def __init__(
-        self, mint: Mint, grants: Grants, *, hits: Counter[str], three_legged: ThreeLegged | None = None
+        self, mint: Mint, endpoints: Endpoints, *, hits: Counter[str], three_legged: ThreeLegged | None = None
     ) -> None:
         self._mint = mint
-        self._grants = grants
         self._hits = hits
-        routes = [
-            Route("/token", self._token, methods=["POST"]),
-            Route("/jwks", self._jwks),
-            Route("/.well-known/oauth-authorization-server", self._metadata),
-            Route("/.well-known/openid-configuration", self._metadata),
+        self._routes = [
+            *(Route(path, _responder(respond), methods=[*methods]) for path, (methods, respond) in endpoints.items()),
             Route("/dev/token", self._dev_token, methods=["POST"]),
             Route("/dev/rotate", self._dev_rotate, methods=["POST"]),
             *(_oauth1_routes(three_legged) if three_legged else ()),
         ]
-        self._paths = {route.path for route in routes}  # strangers' paths are not counted: they would never end
-        self._app = Starlette(routes=routes)
+        self.faults = Faults([route.path for route in self._routes])
+        self._app = Starlette(routes=self._routes)
         self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if path in self._paths:
+        path = self._path(scope)
+        if path:
             self._hits[path] += 1
-        await self._app(scope, receive, send)
+        fault = self.faults.take(path) if path else None
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await fault(self._app, scope, receive, send)
 
-    async def _token(self, request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return _too_large()
-        reply = await run_in_threadpool(  # it may write to a database
-            self._grants.respond,
-            body,
-            content_type=request.headers.get("content-type", ""),
-            authorization=request.headers.get("authorization"),
-        )
-        return JSONResponse(reply.body, reply.status, reply.headers)
-
-    async def _jwks(self, _request: Request) -> Response:
-        return JSONResponse(self._mint.keys.jwks(), media_type="application/jwk-set+json")
-
-    async def _metadata(self, _request: Request) -> Response:
-        issuer = self._mint.issuer
-        return JSONResponse(
-            {
-                "issuer": issuer,
-                "token_endpoint": f"{issuer}/token",
-                "jwks_uri": f"{issuer}/jwks",
-                "grant_types_supported": self._grants.grant_types,
-                "scopes_supported": self._grants.scopes,
-                "response_types_supported": [],
-                "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-                "oauth_rs_notice": NOTICE,
-            }
-        )
+    def _path(self, scope: Scope) -> str:
+        """The known path of a request; "" for those of strangers, which are not counted: they would never end."""
+        return next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), "")
 
     async def _dev_token(self, request: Request) -> Response:
         body = await _body(request)
@@ -110,6 +83,34 @@ class DevApplication:
         except (ValueError, KeyError):
             return _invalid("Send keep=true or keep=false as a form, or nothing.")
         return JSONResponse({"kid": self._mint.keys.rotate(keep=keep).kid}, headers=_NO_STORE)
+
+
+def _responder(endpoint: Endpoint) -> Any:
+    async def respond(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return _too_large()
+        if len(request.headers.getlist("authorization")) > 1:
+            return _invalid("One Authorization header at a time.")
+        # In a thread, because it may write to a database.
+        reply = await run_in_threadpool(endpoint, _call(request, body))
+        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+        return Response(text, reply.status, dict(reply.headers), reply.media_type)
+
+    return respond
+
+
+def _call(request: Request, body: bytes) -> Call:
+    headers = request.headers
+    return Call(
+        method=request.method,
+        query=request.scope["query_string"],
+        body=body,
+        content_type=headers.get("content-type", ""),
+        authorization=headers.get("authorization"),
+        accept=", ".join(headers.getlist("accept")),
+        parameters=request.path_params,
+    )
 
 
 def _oauth1_routes(three_legged: ThreeLegged) -> list[Route]:

@@ -1,91 +1,67 @@
-"""The token endpoint on oauthlib's OAuth 2.0 endpoints: client credentials (RFC 6749 section 4.4, RFC 8707).
+"""The token endpoint on oauthlib's OAuth 2.0 endpoints: client credentials, refresh tokens, token exchange.
 
-Does not route or serve HTTP, issue refresh tokens, or remember what it issued. A further grant is one more entry in
-`grant_types`, its parameters in `_PARAMETERS`, and the validator methods oauthlib then asks for. With `token_type=mac`
-the token comes with a MAC key (draft-ietf-oauth-v2-http-mac-05 section 4).
+RFC 6749 sections 4.4 and 6, RFC 8693, RFC 8707. Does not route or serve HTTP, or make the tokens: `token_types` does. A
+further grant is one more entry in `grant_types`, its parameters in `_PARAMETERS`, and the validator methods oauthlib
+then asks for. With `token_type=mac` the token comes with a MAC key (draft-ietf-oauth-v2-http-mac-05 section 4), with
+`token_format=opaque` it is opaque; neither is something that real servers know.
 """
 
-import hmac
 import json
-from base64 import b64decode
-from collections.abc import Collection, Iterable
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from http import HTTPStatus
+from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote_plus, urlencode
+from urllib.parse import urlencode
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from oauthlib.oauth2 import ClientCredentialsGrant, InvalidRequestError, TokenEndpoint
+from oauthlib.oauth2 import (
+    ClientCredentialsGrant,
+    InvalidGrantError,
+    InvalidRequestError,
+    OAuth2Error,
+    RefreshTokenGrant,
+    TokenEndpoint,
+)
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
-from oauth_rs.credentials import OAuth1Client
+from oauth_rs.devserver.authentication import FIELDS, ClientAuthentication
+from oauth_rs.devserver.clients import Client
+from oauth_rs.devserver.issued import IssuedTokens
 from oauth_rs.devserver.ledger import Ledger
-from oauth_rs.devserver.token_types import TokenTypes, token_type_of
-
-# A token request has six parameters of ours; the rest is room for clients that send more (RFC 6749 section 3.2).
-FIELDS_LIMIT = 64
+from oauth_rs.devserver.messages import NO_STORE, Call, Reply, refusal, refused
+from oauth_rs.devserver.refresh_tokens import RefreshTokens
+from oauth_rs.devserver.token_exchange import GRANT_TYPE, PARAMETERS, TokenExchange
+from oauth_rs.devserver.token_types import FORMATS, TokenTypes, token_type_of
 
 # RFC 6749 section 3.2: other parameters are ignored. oauthlib keeps parameters and its own state in one namespace, so
 # what it has no use for does not get there.
-_PARAMETERS = {"grant_type", "scope", "client_id", "client_secret", "resource", "audience", "token_type"}
+_PARAMETERS = (
+    {"grant_type", "scope", "resource", "audience", "token_type", "token_format", "refresh_token"} | FIELDS | PARAMETERS
+)
 _REPEATABLE = {"resource", "audience"}  # RFC 8707 section 2
-_FORM = "application/x-www-form-urlencoded"
-# RFC 6749 section 5.2: a 401 names the scheme the client may use; oauthlib would say Bearer.
-_CHALLENGE = 'Basic realm="oauth_rs devserver", charset="UTF-8"'
-_SCOPE_CHARACTERS = frozenset(chr(code) for code in range(0x21, 0x7F)) - {'"', "\\"}
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A registered client with its secret and the scopes it may ask for. `ValueError` when one is unusable.
-
-    OAuth 1.0a requests it signs with its secret, or with the private half of `rsa_key` (a public key, or one in PEM)
-    and then with nothing else. RFC 6749 sections 2.3.1 and 3.3, RFC 5849 section 3.4.
-    """
-
-    client_id: str
-    secret: str = field(repr=False)
-    scopes: AbstractSet[str] = field(default=frozenset(), kw_only=True)
-    rsa_key: RSAPublicKey | str | None = field(default=None, repr=False, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if not self.client_id or not self.secret:
-            raise ValueError("a client needs an id and a secret, neither may be empty")
-        if not all(scope and set(scope) <= _SCOPE_CHARACTERS for scope in self.scopes):
-            raise ValueError("a scope is printable ASCII without spaces, quotes or backslashes")
-        object.__setattr__(self, "scopes", frozenset(self.scopes))
-        self.oauth1()
-
-    def oauth1(self) -> OAuth1Client:
-        """The same client as OAuth 1.0a knows it."""
-        secret = "" if self.rsa_key else self.secret
-        return OAuth1Client(client_id=self.client_id, secret=secret, rsa_key=self.rsa_key, scopes=self.scopes)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenReply:
-    """What the token endpoint answers: a status, headers, and the members of its JSON body."""
-
-    status: int
-    headers: dict[str, str]
-    body: dict[str, Any] = field(repr=False)
 
 
 class Grants:
     """Answers token requests of `clients` for any of `audiences`."""
 
-    def __init__(self, ledger: Ledger, *, clients: Iterable[Client], audiences: Collection[str]) -> None:
-        self.clients = {client.client_id: client for client in clients}
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clients: Mapping[str, Client],
+        authentication: ClientAuthentication,
+        issued: IssuedTokens,
+        refresh_tokens: RefreshTokens,
+        audiences: Collection[str],
+    ) -> None:
+        self._clients = clients
         self._audiences = frozenset(audiences)
-        validator = _Clients(self.clients)
+        validator = _Validator(authentication, refresh_tokens)
+        before, after = [_check_repeats, _check_token], [self._check_target]
         self._endpoint = TokenEndpoint(
             default_grant_type="client_credentials",
-            default_token_type=TokenTypes(ledger),
+            default_token_type=TokenTypes(ledger, issued=issued, refresh_tokens=refresh_tokens),
             grant_types={
-                "client_credentials": ClientCredentialsGrant(
-                    validator, pre_token=[_check_repeats, _check_token_type], post_token=[self._check_target]
-                )
+                "client_credentials": ClientCredentialsGrant(validator, pre_token=before, post_token=after),
+                "refresh_token": RefreshTokenGrant(validator, pre_token=before, post_token=[*after, validator.use]),
+                GRANT_TYPE: TokenExchange(validator, issued=issued, before=before, after=after),
             },
         )
 
@@ -96,50 +72,47 @@ class Grants:
     @property
     def scopes(self) -> list[str]:
         """Every scope some client may ask for, sorted."""
-        return sorted({scope for client in self.clients.values() for scope in client.scopes})
+        return sorted({scope for client in self._clients.values() for scope in client.scopes})
 
-    def respond(self, body: bytes, *, content_type: str, authorization: str | None) -> TokenReply:
-        """The answer to one `POST /token`: a token, or an error of RFC 6749 section 5.2. Nothing sent raises."""
-        if content_type.partition(";")[0].strip().lower() != _FORM:
-            return _refusal("invalid_request", f"The body must be {_FORM}.")
+    def respond(self, call: Call) -> Reply:
+        """The answer to one token request: a token, or an error of RFC 6749 section 5.2."""
         try:
-            fields = [pair for pair in form(body) if pair[0] in _PARAMETERS]
-        except ValueError:
-            return _refusal("invalid_request", "The body is not a valid form.")
-        headers = {} if authorization is None else {"Authorization": authorization}
+            fields = [pair for pair in call.form() if pair[0] in _PARAMETERS]
+        except OAuth2Error as error:
+            return refusal(error)
+        headers = {} if call.authorization is None else {"Authorization": call.authorization}
         _, answer, status = self._endpoint.create_token_response("/token", body=urlencode(fields), headers=headers)
-        return _reply(answer, status)
+        members = {name: value for name, value in json.loads(answer).items() if value != ""}
+        return refused(members, status=status) if "error" in members else Reply(headers=NO_STORE, body=members)
 
     def _check_target(self, request: Any) -> None:
-        wanted = [value for name, value in request.decoded_body if name in _REPEATABLE]
-        if not self._audiences.issuperset(wanted):
+        family = getattr(request, "family", None)
+        granted = family.audience if family else ()
+        wanted = tuple(dict.fromkeys(value for name, value in request.decoded_body if name in _REPEATABLE))
+        # RFC 8707 section 2.2: a refresh token is good for the resources it was granted for, or for some of them.
+        if not (frozenset(granted) or self._audiences).issuperset(wanted):
             raise CustomOAuth2Error("invalid_target", description="The requested resource is not known here.")
-        request.audience = wanted[0] if len(set(wanted)) == 1 else list(dict.fromkeys(wanted))
+        request.audience = wanted or granted
 
 
-class _Clients:
-    """The part of oauthlib's `RequestValidator` the client credentials grant asks for; oauthlib duck-types it."""
+class _Validator:
+    """The part of oauthlib's `RequestValidator` that the grants ask for; oauthlib duck-types it."""
 
-    def __init__(self, clients: dict[str, Client]) -> None:
-        self._clients = clients
+    def __init__(self, authentication: ClientAuthentication, refresh_tokens: RefreshTokens) -> None:
+        self._authentication = authentication
+        self._refresh_tokens = refresh_tokens
+
+    def client_authentication_required(self, _request: Any) -> bool:
+        return True
 
     def authenticate_client(self, request: Any) -> bool:
-        """True when one method of RFC 6749 section 2.3.1 proves a client; two at once are an invalid request."""
-        client_id, secret = request.client_id or "", request.client_secret or ""
-        header = request.headers.get("Authorization")
-        if header is not None:
-            if secret:
-                raise InvalidRequestError(description="One client authentication method at a time.")
-            named = client_id
-            client_id, secret = _basic(header)
-            if named not in {"", client_id}:
-                return False
-        request.client = self._clients.get(client_id)
-        expected = request.client.secret if request.client else "\0"  # an unknown client costs the same comparison
-        return hmac.compare_digest(secret.encode(), expected.encode()) and request.client is not None
+        """True, or the refusal is raised: it knows more than a False would say."""
+        fields = {name: value for name, value in request.decoded_body if name in FIELDS}
+        request.client = self._authentication.authenticate(fields, request.headers.get("Authorization"))
+        return True
 
-    def validate_grant_type(self, _client_id: str, _grant_type: str, _client: Client, _request: Any) -> bool:
-        return True  # every client may use the one grant there is
+    def validate_grant_type(self, _client_id: str, grant_type: str, client: Client, _request: Any) -> bool:
+        return grant_type != "refresh_token" or client.refresh
 
     def get_default_scopes(self, _client_id: str, request: Any) -> list[str]:
         return sorted(request.client.scopes)
@@ -147,28 +120,24 @@ class _Clients:
     def validate_scopes(self, _client_id: str, scopes: list[str], client: Client, _request: Any) -> bool:
         return client.scopes >= set(scopes)
 
+    def validate_refresh_token(self, token: str, client: Client, request: Any) -> bool:
+        request.family = self._refresh_tokens.find(token, client_id=client.client_id)
+        return request.family is not None
+
+    def get_original_scopes(self, _token: str, request: Any) -> list[str]:
+        request.user = request.family.subject
+        return list(request.family.scopes)
+
+    def is_within_original_scope(self, *_arguments: Any) -> bool:
+        return False  # oauthlib looked already
+
+    def use(self, request: Any) -> None:
+        """The refresh token is used up: last, so that a request that is refused leaves it good."""
+        if not self._refresh_tokens.use(request.refresh_token, request.family):
+            raise InvalidGrantError
+
     def save_token(self, _token: dict[str, Any], _request: Any) -> None:
-        pass  # tokens are self-contained: nothing to remember
-
-
-def form(body: bytes) -> list[tuple[str, str]]:
-    """The fields of a form in order, those without a value left out (RFC 6749 section 3.2).
-
-    `ValueError` when it is not UTF-8 or has more than `FIELDS_LIMIT` fields.
-    """
-    return parse_qsl(body.decode(), errors="strict", max_num_fields=FIELDS_LIMIT)
-
-
-def _basic(header: str) -> tuple[str, str]:
-    """Id and secret of a Basic header, form-decoded as RFC 6749 section 2.3.1 asks; empty ones if there are none."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        client_id, _, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    return unquote_plus(client_id), unquote_plus(secret)
+        pass  # what must be remembered is, where it is made
 
 
 def _check_repeats(request: Any) -> None:
@@ -176,18 +145,8 @@ def _check_repeats(request: Any) -> None:
         raise InvalidRequestError(description="A parameter is repeated.")
 
 
-def _check_token_type(request: Any) -> None:
+def _check_token(request: Any) -> None:
     if token_type_of(request) not in {"bearer", "mac"}:
         raise InvalidRequestError(description="The token_type is Bearer or mac.")
-
-
-def _refusal(error: str, description: str) -> TokenReply:
-    return _reply(json.dumps({"error": error, "error_description": description}), 400)
-
-
-def _reply(body: str, status: int) -> TokenReply:
-    members = {name: value for name, value in json.loads(body).items() if value != ""}
-    headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = _CHALLENGE
-    return TokenReply(status=status, headers=headers, body=members)
+    if (getattr(request, "token_format", None) or "jwt") not in FORMATS:
+        raise InvalidRequestError(description="The token_format is jwt or opaque.")

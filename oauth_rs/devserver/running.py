@@ -1,12 +1,9 @@
-"""Runs the development server, in a background thread or until a signal.
+"""The development server as tests and demos hold it: made, started, stopped, and asked for tokens without HTTP.
 
-Signing keys live as long as the `DevServer` object. On disk is only what goes to the `credentials` it is given.
+Runs in a background thread (`foreground` runs it until a signal). Keys and tokens live as long as the `DevServer`
+object. On disk is only what goes to the `credentials` it is given.
 """
 
-import json
-import signal
-import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
@@ -14,18 +11,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from oauth_rs.credentials import MACKey, OAuth1Token
-from oauth_rs.devserver.app import NOTICE, DevApplication
-from oauth_rs.devserver.grants import Client, Grants
+from oauth_rs.devserver.app import DevApplication
+from oauth_rs.devserver.clients import Client
+from oauth_rs.devserver.endpoints import endpoints
+from oauth_rs.devserver.faults import Fault
+from oauth_rs.devserver.issued import IssuedTokens
 from oauth_rs.devserver.keys import KeyRing
 from oauth_rs.devserver.ledger import Ledger
 from oauth_rs.devserver.oauth1 import ThreeLegged
+from oauth_rs.devserver.refresh_tokens import RefreshTokens
 from oauth_rs.devserver.serving import Address
+from oauth_rs.devserver.status_list import StatusList
 from oauth_rs.devserver.tokens import Mint
+from oauth_rs.devserver.users import User, Users
 
 if TYPE_CHECKING:  # SQLAlchemy is for those who give a store
     from oauth_rs.stores.sql import SQLCredentials
-
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class DevServer:
@@ -34,6 +35,10 @@ class DevServer:
     The port is taken here, requests are answered between `start` and `stop`. `lifetime` is in seconds; the first
     client is the one `token` speaks for. `audience` is the default, clients may also ask for `more_audiences`. With
     `credentials` the clients may sign requests: they, their OAuth 1.0a tokens and their MAC keys are written there.
+    `users` are those it can say more about than their subject. Opaque tokens begin with `opaque_prefix`; a status list
+    may be kept for `status_ttl` seconds. With `token_by_get` tokens may be asked for in a query. `hits` counts the
+    requests of each path, as `hits["/introspect"]`.
+
     `ValueError` for unusable options, `OSError` when the port cannot be taken.
     """
 
@@ -44,17 +49,22 @@ class DevServer:
         more_audiences: Collection[str] = (),
         algorithm: str = "RS256",
         clients: Sequence[Client] = (),
+        users: Sequence[User] = (),
         lifetime: int = 600,
         host: str = "127.0.0.1",
         port: int = 0,
         credentials: "SQLCredentials | None" = None,
+        opaque_prefix: str = "pt_",
+        status_ttl: int = 60,
+        token_by_get: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if lifetime < 1:
             raise ValueError("lifetime must be at least one second")
-        if len({client.client_id for client in clients}) < len(clients):
+        self._clients = {client.client_id: client for client in clients}
+        if len(self._clients) < len(clients):
             raise ValueError("two clients have the same id: give each its own")
-        keys = KeyRing(algorithm)
+        keys, known = KeyRing(algorithm), Users(users)
         self.hits: Counter[str] = Counter()
         self._address = Address(host, port)
         self._mint = Mint(
@@ -65,15 +75,26 @@ class DevServer:
             lifetime=lifetime,
             clock=clock,
         )
-        signers = [client.oauth1() for client in clients]
+        signers = [client.oauth1() for client in clients if client.signs]
         try:
+            statuses = StatusList(self._mint, ttl=status_ttl)
+            self._issued = IssuedTokens(self._mint, statuses=statuses, prefix=opaque_prefix)
             self._ledger = Ledger(credentials, mint=self._mint, clients=signers)
         except BaseException:
             self.stop()
             raise
-        grants = Grants(self._ledger, clients=clients, audiences={audience, *more_audiences})
+        self._refresh_tokens = RefreshTokens(self._issued, clock=clock)
+        served = endpoints(
+            self._issued,
+            ledger=self._ledger,
+            refresh_tokens=self._refresh_tokens,
+            clients=self._clients,
+            users=known,
+            audiences={audience, *more_audiences},
+            token_by_get=token_by_get,
+        )
         three_legged = ThreeLegged(self._ledger, clients=signers) if self._ledger.writes else None
-        self._app = DevApplication(self._mint, grants, hits=self.hits, three_legged=three_legged)
+        self._app = DevApplication(self._mint, served, hits=self.hits, three_legged=three_legged)
 
     @classmethod
     @contextmanager
@@ -99,7 +120,7 @@ class DevServer:
         self._address.start(self._app)
 
     def stop(self) -> None:
-        """Connections are refused and the port is free; keys and `hits` stay for the next `start`."""
+        """Connections are refused and the port is free; keys, tokens and `hits` stay for the next `start`."""
         self._address.stop()
 
     def token(
@@ -111,9 +132,72 @@ class DevServer:
         header: Mapping[str, Any] | None = None,
         drop: Collection[str] = (),
         alg: str | None = None,
+        status: bool = False,
     ) -> str:
-        """A token minted without HTTP, as `Mint.token` does; also while the server is stopped."""
-        return self._mint.token(client_id=client_id, scope=scope, claims=claims, header=header, drop=drop, alg=alg)
+        """A token minted without HTTP, as `Mint.token` does; also while the server is stopped.
+
+        With `status` it has a place in the status list.
+        """
+        return self._issued.jwt(
+            client_id=client_id, scope=scope, claims=claims, header=header, drop=drop, alg=alg, status=status
+        )
+
+    def opaque_token(
+        self,
+        *,
+        client_id: str | None = None,
+        subject: str | None = None,
+        scope: str = "",
+        audience: str | list[str] | None = None,
+        claims: Mapping[str, Any] | None = None,
+        lifetime: int | None = None,
+    ) -> str:
+        """An opaque token made without HTTP; `claims` are laid over what introspection says. Seconds of `lifetime`."""
+        laid_over = {**({} if subject is None else {"sub": subject}), **(claims or {})}
+        return self._issued.opaque(
+            client_id=client_id, scope=scope, audience=audience, claims=laid_over, lifetime=lifetime
+        )
+
+    def refresh_token(
+        self,
+        *,
+        client_id: str | None = None,
+        subject: str | None = None,
+        scope: str = "",
+        audience: str | Sequence[str] = (),
+    ) -> str:
+        """A refresh token made without HTTP: what `subject` allowed a client, by default the client itself.
+
+        ValueError for a client that is not there or is given none.
+        """
+        client = self._clients.get(self._mint.client_id if client_id is None else client_id)
+        if client is None or not client.refresh:
+            raise ValueError("nobody could use it: name a client that is there, with Client(..., refresh=True)")
+        family = self._refresh_tokens.begin(
+            client_id=client.client_id,
+            subject=client.client_id if subject is None else subject,
+            scopes=tuple(scope.split()),
+            audience=(audience,) if isinstance(audience, str) else tuple(audience),
+        )
+        return self._refresh_tokens.follow(family)
+
+    def set_status(self, token: str | int, value: int) -> None:
+        """The status list says `value` of a token, or of an index: 0 valid, 1 invalid, 2 suspended, 3 as you like.
+
+        ValueError for a token that was made without `status`.
+        """
+        self._issued.set_status(token, value)
+
+    def fault(self, path: str, fault: Fault, *, calls: int | None = None) -> None:
+        """The next `calls` of `path`, or all, meet `fault`: `Slow`, `Answer`, `Flood`, `Drop`; earlier orders are off.
+
+        ValueError for a path that is not served.
+        """
+        self._app.faults.order(path, fault, calls=calls)
+
+    def heal(self) -> None:
+        """Every path answers again as it should."""
+        self._app.faults.clear()
 
     def oauth1_token(
         self, *, client_id: str | None = None, subject: str = "", scope: str = "", expires_at: int = 0
@@ -147,29 +231,3 @@ class DevServer:
         if not self._ledger.writes:
             raise ValueError("nobody would know it: give DevServer credentials=SQLCredentials(...)")
         return self._ledger
-
-
-def serve(server: DevServer) -> None:
-    """The server has run until SIGINT or SIGTERM, its address on standard output, a warning on standard error.
-
-    The line is JSON, `{"issuer": "http://127.0.0.1:9000"}`, printed once requests are answered. Main thread only.
-    """
-    caught, wake = socket.socketpair()
-    wake.setblocking(False)
-    # A signal that lands on uvicorn's thread does not wake a lock or a queue the main thread waits for: two signals
-    # in a row hung one run in ten. The byte it writes here does, whichever thread got it.
-    signal.set_wakeup_fd(wake.fileno())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _which, _frame: None)
-    server.start()
-    try:
-        print(f"WARNING: oauth_rs devserver. {NOTICE}", file=sys.stderr, flush=True)
-        if server.host not in _LOOPBACK:
-            print(f"WARNING: {server.host} may be reachable from other machines.", file=sys.stderr, flush=True)
-        print(json.dumps({"issuer": server.issuer}), flush=True)
-        caught.recv(1)
-    finally:
-        server.stop()
-        signal.set_wakeup_fd(-1)
-        caught.close()
-        wake.close()

@@ -3,14 +3,19 @@
 Does not fork, reload or speak TLS, and does not know what is served.
 """
 
+import asyncio
 import socket
 import threading
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # Seconds an unfinished request may hold up a stop: tests and demos stop the server to show an outage.
 GRACE = 1
+
+# ASGI extension: `drop()` ends the connection of a request at once.
+DROP = "oauth_rs.drop"
 
 
 class Address:
@@ -50,7 +55,7 @@ class _Serving:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=_Droppable,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -66,6 +71,19 @@ class _Serving:
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+
+class _Droppable(H11Protocol):
+    """Lets the application end a connection without an answer, for which ASGI has no word."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        app = self.app
+
+        async def droppable(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "extensions": {DROP: {"drop": transport.abort}}}, receive, send)
+
+        self.app = droppable
 
 
 def _listen(host: str, port: int) -> socket.socket:

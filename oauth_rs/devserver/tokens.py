@@ -51,22 +51,41 @@ class Mint:
         public key as the secret); a `header` with another `alg` only lies about it. `ValueError` for an unknown
         `alg`.
         """
-        client = self.client_id if client_id is None else client_id
+        payload = {**self.claims(client_id=client_id, scope=scope, audience=audience), **(claims or {})}
+        return self.signed(payload, header={"typ": "at+jwt", **(header or {})}, drop=drop, alg=alg)
+
+    def signed(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        header: Mapping[str, Any],
+        drop: Collection[str] = (),
+        alg: str | None = None,
+    ) -> str:
+        """A JWT of `payload`, whatever it is for: the `typ` in `header` says that. `alg` as for `token`."""
         key = self.keys.signing(None if alg in _FORGED else alg)
-        protected = {"alg": alg or key.algorithm, "typ": "at+jwt", "kid": key.kid, **(header or {})}
-        payload = {**self._claims(client, scope, audience or self.audience), **(claims or {})}
+        protected = {"alg": alg or key.algorithm, "kid": key.kid, **header}
         message = f"{_part(protected, drop)}.{_part(payload, drop)}".encode()
         forge = _FORGED.get(alg or "")
         signature = forge(key, message) if forge else key.sign(message)
         return f"{message.decode()}.{base64url(signature)}"
 
-    def _claims(self, client: str, scope: str, audience: str | list[str]) -> dict[str, Any]:
+    def claims(
+        self,
+        *,
+        client_id: str | None = None,
+        scope: str = "",
+        audience: str | list[str] | None = None,
+        lifetime: int | None = None,
+    ) -> dict[str, Any]:
+        """What RFC 9068 section 2.2 asks for, whether it goes into the token or is kept for introspection."""
+        client = self.client_id if client_id is None else client_id
         now = int(self.clock())
         claims = {
             "iss": self.issuer,
             "sub": client,  # RFC 9068 section 2.2: no resource owner, so the client is the subject
-            "aud": audience,
-            "exp": now + self.lifetime,
+            "aud": audience or self.audience,
+            "exp": now + (self.lifetime if lifetime is None else lifetime),
             "iat": now,
             "jti": secrets.token_urlsafe(16),
             "client_id": client,

@@ -6,7 +6,7 @@ import httpx2
 import jwt
 import pytest
 
-from oauth_rs.devserver import Client, DevServer
+from oauth_rs.devserver import Answer, Client, DevServer
 from oauth_rs.devserver.app import BODY_LIMIT
 from oauth_rs.stores.sql import SQLCredentials
 
@@ -20,32 +20,6 @@ def own() -> Iterator[DevServer]:
     """A server whose keys a test may rotate."""
     with DevServer.running(audience="https://api.example.com", algorithm="ES256") as server:
         yield server
-
-
-def test_the_key_set_is_public(http: httpx2.Client, server: DevServer) -> None:
-    response = http.get("/jwks")
-    assert response.json() == server.jwks()
-    assert response.headers["content-type"] == "application/jwk-set+json"
-
-
-@pytest.mark.parametrize("name", ["oauth-authorization-server", "openid-configuration"])
-def test_the_metadata_names_this_issuer_and_warns(http: httpx2.Client, server: DevServer, name: str) -> None:
-    metadata = http.get(f"/.well-known/{name}").json()
-    assert "not for production" in metadata.pop("oauth_rs_notice")
-    assert metadata == {
-        "issuer": server.issuer,
-        "token_endpoint": f"{server.issuer}/token",
-        "jwks_uri": f"{server.issuer}/jwks",
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": ["albums", "photos"],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    }
-
-
-def test_the_issuer_does_not_follow_the_host_header(http: httpx2.Client, server: DevServer) -> None:
-    metadata = http.get("/.well-known/oauth-authorization-server", headers={"Host": "evil.example"}).json()
-    assert metadata["issuer"] == server.issuer
 
 
 @pytest.mark.parametrize("path", ["/token", "/dev/token", "/dev/rotate"])
@@ -66,6 +40,28 @@ def test_requests_are_counted_per_path_even_refused_ones(http: httpx2.Client, se
     http.get("/jwks?x=1")
     http.get("/token")
     assert server.hits - before == {"/jwks": 2, "/token": 1}
+
+
+def test_a_path_with_a_parameter_is_counted_under_its_template(http: httpx2.Client, server: DevServer) -> None:
+    before = server.hits.copy()
+    for name in ("a", "b", "%2f"):
+        http.post(f"/github/applications/{name}/token")
+    assert server.hits - before == {"/github/applications/{client_id}/token": 2}
+
+
+@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke", "/userinfo"])
+def test_two_authorization_headers_are_an_invalid_request(http: httpx2.Client, path: str) -> None:
+    headers = [("Authorization", "Basic ZGVtbzpzZWNyZXQ=")] * 2
+    response = http.post(path, data={"token": "x"}, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+
+
+def test_a_fault_comes_before_the_endpoint_and_before_its_method(own: DevServer) -> None:
+    with httpx2.Client(base_url=own.issuer, trust_env=False) as http:
+        own.fault("/token", Answer(502), calls=2)
+        assert [http.get("/token").status_code, http.post("/token").status_code] == [502, 502]
+        assert [http.get("/token").status_code, http.post("/token").status_code] == [405, 400]
+        assert own.hits == {"/token": 4}
 
 
 def test_a_query_does_not_disturb_the_token_endpoint(http: httpx2.Client) -> None:
@@ -121,7 +117,7 @@ def test_deep_nesting_does_not_fail_the_server(http: httpx2.Client) -> None:
     assert http.post("/dev/token", content=NESTED, headers=JSON).status_code < 500
 
 
-@pytest.mark.parametrize("path", ["/token", "/dev/token", "/dev/rotate"])
+@pytest.mark.parametrize("path", ["/token", "/introspect", "/revoke", "/userinfo", "/dev/token", "/dev/rotate"])
 def test_a_body_over_the_limit_is_413(http: httpx2.Client, path: str) -> None:
     response = http.post(path, content=b"a" * (BODY_LIMIT + 1), headers=FORM)
     assert (response.status_code, response.json()["error"]) == (413, "invalid_request")

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from oauth_rs.devserver.keys import ALGORITHMS, RETIRED_LIMIT, KeyRing, SigningKey
 
@@ -33,6 +34,11 @@ def test_a_published_key_names_use_algorithm_and_thumbprint(key: SigningKey) -> 
     assert (jwk["use"], jwk["alg"]) == ("sig", key.algorithm)
     assert jwk["kid"] == urlsafe_b64encode(sha256(canonical).digest()).decode().rstrip("=")
     assert "key_ops" not in jwk
+
+
+def test_the_public_half_is_there_as_pem_too(key: SigningKey) -> None:
+    public = load_pem_public_key(key.public_pem())
+    assert public == key.private.public_key()
 
 
 def test_a_key_does_not_print_its_secrets(key: SigningKey) -> None:

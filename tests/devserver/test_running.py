@@ -1,26 +1,36 @@
 import socket
 import threading
+from typing import Any
 
 import httpx2
 import jwt
 import pytest
 
-from oauth_rs.devserver import Client, DevServer
+from oauth_rs.devserver import Answer, Client, DevServer, User
 from oauth_rs.stores.sql import SQLCredentials
-from tests.devserver.conftest import Read, found
-
-API = "https://api.example.com"
+from tests.devserver.conftest import API, BASIC, Read, found
 
 
 def get(url: str) -> httpx2.Response:
     return httpx2.get(url, trust_env=False)
 
 
+def introspected(server: DevServer, token: str) -> dict[str, Any]:
+    reply = httpx2.post(f"{server.issuer}/introspect", data={"token": token}, auth=BASIC, trust_env=False)
+    told: dict[str, Any] = reply.json()
+    return told
+
+
+def threads() -> int:
+    """Those of servers: the workers of other servers come and go."""
+    return sum(thread.name == "oauth_rs devserver" for thread in threading.enumerate())
+
+
 def test_a_stopped_server_refuses_connections_and_leaves_no_thread() -> None:
-    threads = threading.active_count()
+    before = threads()
     with DevServer.running(audience=API, algorithm="ES256") as server:
-        assert threading.active_count() == threads + 1
-    assert threading.active_count() == threads
+        assert threads() == before + 1
+    assert threads() == before
     with pytest.raises(httpx2.ConnectError):
         get(f"{server.issuer}/jwks")
 
@@ -66,6 +76,22 @@ def test_two_clients_with_one_id_are_refused() -> None:
         DevServer(audience=API, clients=[Client("a", "one"), Client("a", "two")])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"users": [User("ada"), User("ada")]}, "same subject"),
+        ({"opaque_prefix": "a b"}, "opaque_prefix"),
+        ({"status_ttl": 0}, "status_ttl"),
+    ],
+)
+def test_an_unusable_option_is_refused_and_the_port_given_back(options: dict[str, Any], message: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=message):
+            DevServer(audience=API, algorithm="ES256", port=port, **options)
+
+
 def test_an_unknown_algorithm_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown algorithm"):
         DevServer(audience=API, algorithm="HS256")
@@ -81,6 +107,75 @@ def test_a_direct_token_can_be_wrong_in_every_way(server: DevServer) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["sub"], claims["aud"], "exp" in claims) == ("x", "y", False)
     assert jwt.get_unverified_header(token)["typ"] == "JWT"
+
+
+@pytest.mark.parametrize("client_id", [None, "demo", "nobody", ""])
+def test_a_refresh_token_is_for_a_client_that_can_use_it(server: DevServer, client_id: str | None) -> None:
+    with pytest.raises(ValueError, match="refresh=True"):
+        server.refresh_token(client_id=client_id)
+
+
+@pytest.mark.parametrize("audience", [API, [API]])
+def test_a_direct_refresh_token_is_what_a_user_allowed(server: DevServer, audience: str | list[str]) -> None:
+    token = server.refresh_token(client_id="lasting", subject="ada", scope="photos", audience=audience)
+    form = {"grant_type": "refresh_token", "refresh_token": token}
+    reply = httpx2.post(f"{server.issuer}/token", data=form, auth=("lasting", "secret"), trust_env=False).json()
+    told = introspected(server, reply["access_token"])
+    assert (told["sub"], told["client_id"], told["scope"], told["aud"]) == ("ada", "lasting", "photos", API)
+
+
+def test_a_direct_refresh_token_speaks_for_its_client_unless_told_otherwise(server: DevServer) -> None:
+    form = {"grant_type": "refresh_token", "refresh_token": server.refresh_token(client_id="lasting")}
+    reply = httpx2.post(f"{server.issuer}/token", data=form, auth=("lasting", "secret"), trust_env=False).json()
+    told = introspected(server, reply["access_token"])
+    assert (told["sub"], "username" in told) == ("lasting", False)
+
+
+def test_a_token_without_status_has_none_to_set(server: DevServer) -> None:
+    for token in (server.token(), server.opaque_token(), "x"):
+        with pytest.raises(ValueError, match="status=True"):
+            server.set_status(token, 1)
+
+
+def test_a_status_is_set_by_token_or_by_index(server: DevServer) -> None:
+    token = server.token(status=True)
+    idx = jwt.decode(token, options={"verify_signature": False})["status"]["status_list"]["idx"]
+    for which, value, good in ((token, 1, False), (idx, 0, True), (idx, 2, False)):
+        server.set_status(which, value)
+        assert introspected(server, token)["active"] is good
+
+
+def test_a_direct_opaque_token_means_what_was_ordered(server: DevServer) -> None:
+    token = server.opaque_token(
+        client_id="cli", subject="ada", scope="photos", audience="urn:x", claims={"roles": ["a"]}, lifetime=5
+    )
+    told = introspected(server, token)
+    assert {"client_id": "cli", "sub": "ada", "scope": "photos", "aud": "urn:x", "roles": ["a"]}.items() <= told.items()
+    assert told["exp"] - told["iat"] == 5
+
+
+def test_a_direct_opaque_token_speaks_for_the_first_client_and_the_default_audience(server: DevServer) -> None:
+    told = introspected(server, server.opaque_token())
+    assert (told["sub"], told["client_id"], told["aud"], "scope" in told) == ("demo", "demo", API, False)
+
+
+def test_the_prefix_of_opaque_tokens_is_an_option() -> None:
+    server = DevServer(audience=API, algorithm="ES256", opaque_prefix="ghu_")
+    server.stop()
+    assert server.opaque_token().startswith("ghu_")
+
+
+def test_tokens_and_faults_stay_over_a_restart() -> None:
+    with DevServer.running(audience=API, algorithm="ES256", clients=[Client(*BASIC)]) as server:
+        token = server.opaque_token()
+        server.fault("/jwks", Answer(503), calls=1)
+        server.stop()
+        server.start()
+        assert introspected(server, token)["active"] is True
+        assert [get(f"{server.issuer}/jwks").status_code for _ in range(2)] == [503, 200]
+        server.fault("/jwks", Answer(503))
+        server.heal()
+        assert get(f"{server.issuer}/jwks").status_code == 200
 
 
 def test_the_clock_is_an_argument() -> None:
@@ -101,6 +196,7 @@ def test_an_ipv6_issuer_is_written_in_brackets() -> None:
         pytest.skip("no IPv6 here")
     with DevServer.running(audience=API, algorithm="ES256", host="::1") as server:
         assert server.issuer.startswith("http://[::1]:")
+        assert server.host == "::1"
         assert get(f"{server.issuer}/jwks").status_code == 200
 
 

@@ -5,15 +5,22 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
-from oauth_rs.devserver.serving import Address
+from oauth_rs.devserver.serving import DROP, Address
 
 APP = PlainTextResponse("here")
 
 
 def get(url: str) -> httpx2.Response:
     return httpx2.get(url, trust_env=False)
+
+
+def threads() -> int:
+    """Those of servers: the workers of other servers come and go."""
+    return sum(thread.name == "oauth_rs devserver" for thread in threading.enumerate())
 
 
 @pytest.fixture
@@ -35,11 +42,12 @@ def test_an_address_that_was_never_started_gives_its_port_back(address: Address)
 
 
 def test_a_stopped_address_refuses_connections_and_leaves_no_thread(address: Address) -> None:
-    threads = threading.active_count()
+    before = threads()
     address.start(APP)
     assert get(address.url).text == "here"
+    assert threads() == before + 1
     address.stop()
-    assert threading.active_count() == threads
+    assert threads() == before
     with pytest.raises(httpx2.ConnectError):
         get(address.url)
 
@@ -70,6 +78,20 @@ def test_a_stalled_request_and_an_idle_connection_do_not_keep_it_from_stopping(a
             started = time.monotonic()
             address.stop()
     assert time.monotonic() - started < 5
+
+
+def test_the_application_may_end_a_connection_without_an_answer(
+    address: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def drops(scope: Scope, _receive: Receive, _send: Send) -> None:
+        scope["extensions"][DROP]["drop"]()
+        await checkpoint()
+
+    address.start(drops)
+    for _ in range(3):
+        with pytest.raises((httpx2.ReadError, httpx2.RemoteProtocolError)):
+            get(address.url)
+    assert caplog.records == []
 
 
 def test_an_ipv6_address_is_written_in_brackets() -> None:

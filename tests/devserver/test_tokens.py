@@ -100,3 +100,22 @@ def test_hs256_is_signed_with_the_public_key_as_the_secret(mint: Mint) -> None:
 def test_an_unknown_algorithm_is_a_value_error(mint: Mint, alg: str) -> None:
     with pytest.raises(ValueError, match="unknown algorithm"):
         mint.token(alg=alg)
+
+
+@pytest.mark.parametrize("alg", ["HS512", "PS256"])
+def test_a_jwt_of_another_kind_is_signed_with_a_known_algorithm(mint: Mint, alg: str) -> None:
+    with pytest.raises(ValueError, match="unknown algorithm"):
+        mint.signed({}, header={"typ": "x+jwt"}, alg=alg)
+
+
+def test_a_jwt_of_another_kind_has_what_it_was_given_and_no_more(mint: Mint, read: Read) -> None:
+    token = mint.signed({"sub": "x", "iat": 5}, header={"typ": "x+jwt"}, drop=["iat"])
+    assert read(token, mint.keys.jwks()) == {
+        "header": {"alg": "ES256", "kid": mint.keys.signing().kid, "typ": "x+jwt"},
+        "claims": {"sub": "x"},
+    }
+
+
+def test_claims_are_for_as_long_as_is_said(mint: Mint) -> None:
+    assert [mint.claims(lifetime=lifetime)["exp"] for lifetime in (None, 5, 0)] == [1600, 1005, 1000]
+    assert mint.claims(audience=["a", "b"], scope="x")["aud"] == ["a", "b"]

@@ -26,15 +26,19 @@ from werkzeug.serving import make_server
 
 import examples.flask_app.app
 import examples.starlette_app.app
+from examples.backends import bills_app, records_app
 from examples.demo_cases import all_cases
-from examples.demo_world import SCOPES, App, Case, World
-from oauth_rs import DirectURL, IssuerMetadata, RemoteKeys
+from examples.demo_world import INTERNAL_LIFETIME, SCOPES, App, Case, World
+from examples.starlette_app.integration import BILLS, RECORDS, connections
+from oauth_rs import DirectURL, IssuerMetadata, RegisteredClient, RemoteKeys, StaticClients, hashed, new_secret
+from oauth_rs.client_auth import ClientSecret
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.stores.sql import SQLCredentials
 from oauth_rs.stores.sqlite import SQLiteReplay
 
 API = "https://api.example.com"
 ORIGIN = "https://app.example.com"
+PHOTOS = Client("photos", "secret", scopes={"bills.read", "user/Observation.s"})  # as which the photo service calls
 GRACE = 1  # seconds that an open connection may hold up the end
 # Refusals and issuers out of reach are what the demo is about; uvicorn logs an error for each WebSocket that is refused
 # with a status of its own (https://github.com/Kludex/uvicorn/pull/3138).
@@ -86,19 +90,38 @@ def built_world() -> Iterator[World]:
             Client("press", "secret", scopes=scopes, rsa_key=key.public_key()),
         ]
         issuer = stack.enter_context(DevServer.running(audience=API, clients=clients, credentials=credentials))
+        partner = stack.enter_context(DevServer.running(audience=API, clients=[Client("demo", "secret")]))
+        internal = stack.enter_context(
+            DevServer.running(audience=BILLS, more_audiences=[RECORDS], lifetime=INTERNAL_LIFETIME, clients=[PHOTOS])
+        )
+        outbound = connections(
+            internal.issuer,
+            ClientSecret(PHOTOS.client_id, PHOTOS.secret),
+            bills=stack.enter_context(on_uvicorn(lambda _host: bills_app(internal.issuer))),
+            records=stack.enter_context(on_uvicorn(lambda _host: records_app(internal.issuer))),
+        )
+        client_secret, api_key = new_secret(), new_secret()
+        registry = StaticClients(
+            [
+                RegisteredClient(client_id="backup", secret_hash=hashed(client_secret), roles=["backup"]),
+                RegisteredClient(client_id="lobby", key_hashes=[hashed(api_key)], roles=["kiosk"]),
+            ]
+        )
         http = stack.enter_context(httpx2.Client(trust_env=False))
 
         def options(host: str) -> dict[str, Any]:
             # A cool-down of 0 asks the issuer about every unknown key at once. In production it is 30 s, so that
             # strangers cannot make an application ask without end.
             keys = RemoteKeys(IssuerMetadata(issuer.issuer), cooldown=0)
-            return {"keys": keys, "credentials": credentials, "replay": replay, "url": DirectURL(hosts=[host])}
+            signed = {"credentials": credentials, "replay": replay, "url": DirectURL(hosts=[host])}
+            return {"keys": keys, "partner": partner.issuer, "clients": registry, **signed}
 
         def goals(host: str) -> Flask:
             return examples.flask_app.app.create_app(issuer.issuer, API, folder / "goals.sqlite", **options(host))
 
         def photos(host: str) -> Starlette:
-            return examples.starlette_app.app.create_app(issuer.issuer, API, origins=[ORIGIN], **options(host))
+            more = {"origins": [ORIGIN], "outbound": outbound, **options(host)}
+            return examples.starlette_app.app.create_app(issuer.issuer, API, **more)
 
         def start() -> tuple[App, App]:
             flask, starlette = stack.enter_context(on_werkzeug(goals)), stack.enter_context(on_uvicorn(photos))
@@ -110,7 +133,16 @@ def built_world() -> Iterator[World]:
             )
 
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        yield World(issuer=issuer, http=http, start=start, rsa_key=private)
+        yield World(
+            issuer=issuer,
+            partner=partner,
+            internal=internal,
+            http=http,
+            start=start,
+            rsa_key=private,
+            client_secret=client_secret,
+            api_key=api_key,
+        )
 
 
 @contextmanager

@@ -13,8 +13,10 @@ import httpx2
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from examples.demo_access_cases import access_cases
 from examples.demo_mac_cases import mac_cases
 from examples.demo_oauth1_cases import oauth1_cases
+from examples.demo_outbound_cases import outbound_cases
 from examples.demo_world import (
     BAD_TOKEN,
     CANNOT_SAY,
@@ -44,6 +46,8 @@ def all_cases(world: World) -> Iterator[Case]:
         yield from request_cases(world, app)
         yield from oauth1_cases(world, app)
         yield from mac_cases(world, app)
+    yield from access_cases(world, flask, starlette)
+    yield from outbound_cases(world, starlette)
     yield from goal_cases(world, flask)
     yield from photo_cases(world, starlette)
     yield from rotation_cases(world, apps)

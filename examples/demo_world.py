@@ -11,6 +11,7 @@ from oauth_rs.devserver import DevServer
 
 SCOPES = "goals goals.write photos photos.print"
 HOUR = 3600  # seconds
+INTERNAL_LIFETIME = 2  # seconds of tokens for calls between applications: short, so that the demo sees some end
 _ERROR = re.compile(r'error="([^"]*)"')
 
 
@@ -28,21 +29,28 @@ class App:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """The issuer, a client, and a function that starts both applications anew.
+    """The issuers, a client, and a function that starts both applications anew.
 
-    The issuer knows the clients `demo`, whose secret is `secret`, and `press`, which signs with `rsa_key` (in PEM).
+    The issuer knows the clients `demo`, whose secret is `secret`, and `press`, which signs with `rsa_key` (in PEM). The
+    applications also take tokens of the issuer `partner`, and know a client `backup` with `client_secret` and one with
+    `api_key`. The back ends that they call trust the issuer `internal`.
     """
 
     issuer: DevServer
+    partner: DevServer
+    internal: DevServer
     http: httpx2.Client
     start: Callable[[], tuple[App, App]]
     rsa_key: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    api_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     status: int
     headers: httpx2.Headers
+    body: str = ""
 
     def challenge(self, scheme: str) -> str:
         """The challenge of `scheme`; "" where there is none, or more than one."""
@@ -54,18 +62,22 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A status, and what the challenge of `scheme` says: an error and a scope, or neither. Without `scheme` there is no
-    challenge at all. A 503 comes with Retry-After instead.
+    challenge at all. A 503 comes with Retry-After instead. The body has `shows` in it, and `hides` not.
     """
 
     status: int
     scheme: str = ""
     error: str = ""
     scope: str = ""
+    shows: str = ""
+    hides: str = "\0"
 
     def met_by(self, answer: Answer) -> bool:
         challenge = answer.challenge(self.scheme)
         return (
             answer.status == self.status
+            and self.shows in answer.body
+            and self.hides not in answer.body
             and bool(challenge) == bool(self.scheme) == ("www-authenticate" in answer.headers)
             and _ERROR.findall(challenge) == [self.error] * bool(self.error)
             and f'scope="{self.scope}"' * bool(self.scope) in challenge
@@ -99,4 +111,4 @@ def bearer(token: str) -> tuple[str, str]:
 
 def request(world: World, app: App, method: str, path: str, **options: Any) -> Answer:
     response = world.http.request(method, app.url + path, **options)
-    return Answer(status=response.status_code, headers=response.headers)
+    return Answer(status=response.status_code, headers=response.headers, body=response.text.replace('": ', '":'))

@@ -1,5 +1,6 @@
 """A goals API on Flask and SQLAlchemy: callers read with the scope `goals`, write with `goals.write`, and reach only
-their own goals. Run it with `python examples/flask_app/app.py`; README.md has the requests to try.
+their own goals. What each operation asks for stands in access.toml, and again with the views where that reads well:
+both hold. Run it with `python examples/flask_app/app.py`; README.md has the requests to try.
 """
 
 import argparse
@@ -18,10 +19,15 @@ from werkzeug.exceptions import HTTPException
 
 from oauth_rs import (
     MAC,
+    BasicAuth,
     Bearer,
+    ClientKey,
+    ClientRegistry,
     Credentials,
     DirectURL,
     ExternalURL,
+    Grant,
+    IdentityHeaders,
     JWTProvider,
     OAuth1,
     RemoteKeys,
@@ -29,7 +35,9 @@ from oauth_rs import (
     ResourceServer,
     Scheme,
 )
+from oauth_rs.configuration import read_catalogue
 from oauth_rs.flask import current_grant, protect, requires
+from oauth_rs.policy_files import read_policy
 from oauth_rs.stores.sql import SQLCredentials
 from oauth_rs.stores.sqlite import SQLiteReplay
 
@@ -37,6 +45,8 @@ LOCK_TIMEOUT = 30  # seconds that a write waits for those before it: SQLite lets
 BODY_LIMIT = 4096  # bytes: a goal is one short JSON object
 # Not blank, no control characters, and no half of a surrogate pair: JSON can spell one, a database cannot store it.
 TITLE = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}")
+ACCESS = Path(__file__).with_name("access.toml")
+KEY_ROLES = {"backup": {"goals"}}  # what a client may do without a token, by its role in the registry
 ONE_GOAL = "/<int(max=9223372036854775807):number>"  # SQLite knows no larger integer
 
 goals = Blueprint("goals", __name__, url_prefix="/goals")
@@ -75,14 +85,17 @@ def create_app(
     database: str | Path,
     *,
     keys: RemoteKeys | None = None,
+    partner: str = "",
+    clients: ClientRegistry | None = None,
     credentials: Credentials | None = None,
     replay: ReplayStore | None = None,
     url: ExternalURL | None = None,
 ) -> Flask:
     """The application, for tokens of `issuer` made out to `audience`, on the SQLite file `database`.
 
-    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. With `credentials` of
-    the same issuer requests to `url` may be signed instead, each good once: `replay` knows which were used.
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. `partner` is another
+    issuer, whose tokens are good for reading. `clients` may call for themselves, with id and secret. With `credentials`
+    of the same issuer requests to `url` may be signed instead, each good once: `replay` knows which were used.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
@@ -93,15 +106,27 @@ def create_app(
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:  # `create_all` looks first: two workers that start at once collide
             connection.execute(CreateTable(table, if_not_exists=True))
-    app.extensions["sessions"] = sessionmaker(engine, expire_on_commit=False)
+    sessions = app.extensions["sessions"] = sessionmaker(engine, expire_on_commit=False)
     app.register_error_handler(HTTPException, as_json)
     app.register_blueprint(goals)
+    app.add_url_rule("/whoami", view_func=whoami)
     provider = JWTProvider(issuer, audience=audience, keys=keys)
-    schemes: list[Scheme] = [Bearer(provider, realm="goals")]
+    partners = [JWTProvider(partner, audience=audience, scopes={"goals"})] if partner else []
+    schemes: list[Scheme] = [Bearer(provider, *partners, realm="goals")]
+    if clients is not None:
+        schemes.append(ClientKey(clients, presentation=[BasicAuth()], roles=KEY_ROLES, realm="goals"))
     if credentials is not None:
         schemes += [OAuth1(credentials, realm="goals"), MAC(credentials, tokens=provider, realm="goals")]
-    app.config["ISSUER"] = issuer
-    protect(app, ResourceServer(*schemes, url=url, replay=replay))
+    server = ResourceServer(
+        *schemes,
+        policy=read_policy(ACCESS),
+        scopes=read_catalogue(ACCESS),
+        identity=IdentityHeaders(),
+        user=lambda grant: user_of(grant, issuer, sessions),
+        url=url,
+        replay=replay,
+    )
+    protect(app, server)
     return app
 
 
@@ -138,6 +163,14 @@ def create_goal() -> tuple[dict[str, Any], int, dict[str, str]]:
     return goal.as_json(), 201, {"Location": url_for("goals.read_goal", number=goal.number)}
 
 
+@goals.delete("")
+@requires("goals.write")
+def forget_goals() -> tuple[str, int]:
+    with caller() as (session, owner):
+        session.execute(delete(Goal).where(Goal.owner == owner))
+    return "", 204
+
+
 @goals.get(ONE_GOAL)
 @requires("goals")
 def read_goal(number: int) -> dict[str, Any]:
@@ -165,6 +198,11 @@ def delete_goal(number: int) -> tuple[str, int]:
     return "", 204
 
 
+def whoami() -> dict[str, str]:
+    """What an application behind a gateway is told about its caller."""
+    return {name.lower(): value for name, value in request.headers if name.lower().startswith("oauth")}
+
+
 def own(goal: Goal | None) -> Goal:
     """Somebody else's goal and one that does not exist look alike: the answer gives nothing away."""
     return goal or abort(404, "You have no such goal.")
@@ -172,19 +210,22 @@ def own(goal: Goal | None) -> Goal:
 
 @contextmanager
 def caller() -> Iterator[tuple[Session, int]]:
-    """A transaction, and the number of the caller's row in it, made when this is their first request."""
-    names = {
-        "issuer": current_grant.issuer or current_app.config["ISSUER"],  # who signs is somebody that it knows
-        "subject": current_grant.subject or current_grant.client_id,
-    }
-    query = select(User.number).filter_by(**names)
+    """A transaction, and the number of the caller's row."""
     with current_app.extensions["sessions"].begin() as session:
+        yield session, current_grant.user
+
+
+def user_of(grant: Grant, issuer: str, sessions: sessionmaker[Session]) -> int:
+    """The number of the caller's row, made when this is their first request. `issuer` knows those who sign."""
+    names = {"issuer": grant.issuer or issuer, "subject": grant.subject or grant.client_id}
+    query = select(User.number).filter_by(**names)
+    with sessions.begin() as session:
         number = session.scalar(query)
         if number is None:
             # Two first requests may both get here. The unique constraint lets one insert, and both then find its row.
             session.execute(insert(User).values(names).on_conflict_do_nothing())
             number = session.scalars(query).one()
-        yield session, number
+        return number
 
 
 def sent_members() -> dict[str, Any]:

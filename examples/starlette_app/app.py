@@ -1,5 +1,6 @@
-"""A photo service on Starlette: the scope `photos` lets a caller look, `photos.print` print, and `photos.private` see
-the private ones too. Run it with `python examples/starlette_app/app.py`; README.md has the requests to try.
+"""A photo service on Starlette, with customers and a little FHIR beside it: access.py says who may do what.
+
+Run it with `python examples/starlette_app/app.py`; README.md has the requests to try.
 """
 
 import argparse
@@ -23,21 +24,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from oauth_rs import (
-    MAC,
-    Bearer,
-    Credentials,
-    DirectURL,
-    ExternalURL,
-    Grant,
-    JWTProvider,
-    OAuth1,
-    RemoteKeys,
-    ReplayStore,
-    ResourceServer,
-    Scheme,
-)
+from examples.starlette_app import access, customers, fhir, integration
+from oauth_rs import ClientRegistry, Credentials, DirectURL, ExternalURL, Grant, RemoteKeys, ReplayStore
 from oauth_rs.asgi import OAuthMiddleware
+from oauth_rs.outbound import Connections
 from oauth_rs.starlette import requires
 from oauth_rs.stores.sql import SQLCredentials
 from oauth_rs.stores.sqlite import SQLiteReplay
@@ -48,13 +38,14 @@ EXPIRED = 1008  # RFC 6455 section 7.4.1: the connection no longer meets our pol
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Photo:
     title: str
+    album: str
     private: bool = False
 
 
 PHOTOS = {
-    "1": Photo(title="Harbour at dawn"),
-    "2": Photo(title="Market day"),
-    "3": Photo(title="Family dinner", private=True),
+    "1": Photo(title="Harbour at dawn", album="town"),
+    "2": Photo(title="Market day", album="town"),
+    "3": Photo(title="Family dinner", album="family", private=True),
 }
 
 
@@ -64,27 +55,36 @@ def create_app(
     *,
     keys: RemoteKeys | None = None,
     origins: Collection[str] = (),
+    partner: str = "",
+    clients: ClientRegistry | None = None,
+    outbound: Connections | None = None,
     credentials: Credentials | None = None,
     replay: ReplayStore | None = None,
     url: ExternalURL | None = None,
 ) -> Starlette:
     """The application, for tokens of `issuer` made out to `audience`, and for the scripts of `origins`.
 
-    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. With `credentials`
-    requests to `url` may be signed instead, each good once: `replay` knows which were used.
+    `keys` replaces the key set that the issuer's metadata names, or how long it is believed. `partner` is another
+    issuer, whose tokens are good for looking at photos. `clients` may call with an API key. `outbound` has the
+    back ends `bills` and `records`. With `credentials` requests to `url` may be signed instead, each good once:
+    `replay` knows which were used.
     """
-    provider = JWTProvider(issuer, audience=audience, keys=keys)
-    schemes: list[Scheme] = [Bearer(provider, realm="photos")]
-    if credentials is not None:
-        schemes += [OAuth1(credentials, realm="photos"), MAC(credentials, tokens=provider, realm="photos")]
-    server = ResourceServer(*schemes, public=["/health"], url=url, replay=replay)
+    server = access.server(
+        issuer, audience, keys=keys, partner=partner, clients=clients, credentials=credentials, replay=replay, url=url
+    )
     return Starlette(
         routes=[
             Route("/health", health),
+            Route("/whoami", whoami),
             Route("/photos", list_photos),
             Route("/photos/{number}", read_photo),
             Route("/photos/{number}/prints", print_photo, methods=["POST"]),
+            Route("/albums/{album}", read_album),
             WebSocketRoute("/photos/live", live),
+            *customers.routes,
+            *fhir.routes,
+            *(integration.routes(outbound) if outbound is not None else []),
+            Route("/legacy/{rest:path}", legacy),
         ],
         # CORS stands outside: a script of another origin may then read a refusal too.
         middleware=[
@@ -112,6 +112,18 @@ async def health(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def whoami(request: Request) -> Response:
+    """What an application behind a gateway is told about its caller."""
+    return JSONResponse({name: value for name, value in request.headers.items() if name.startswith("oauth")})
+
+
+async def legacy(request: Request) -> Response:
+    """An application that was there before: it looks at the token itself, which comes as it was sent."""
+    if request.headers.get("authorization") != "Bearer legacy":
+        return Response("Ask the old server.", 401, {"WWW-Authenticate": 'Bearer realm="legacy"'})
+    return Response("as ever")
+
+
 @requires("photos")
 async def list_photos(request: Request) -> Response:
     shown = request.state.grant.allows("photos.private")
@@ -128,6 +140,12 @@ async def print_photo(request: Request) -> Response:
     grant: Grant = request.state.grant
     photo = photo_for(grant, request.path_params["number"])
     return JSONResponse({"printed": photo.title, "for": grant.subject or grant.client_id}, 202)
+
+
+@requires("album:{album}:read")
+async def read_album(request: Request) -> Response:
+    album = request.path_params["album"]
+    return JSONResponse([photo.title for photo in PHOTOS.values() if photo.album == album])
 
 
 @requires("photos")

@@ -1,6 +1,7 @@
 """The goals API over real ports, with a live issuer."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
@@ -123,10 +124,13 @@ def test_each_operation_names_the_scope_it_lacks(call: Call, method: str, path: 
     assert refused.json()["error"] == "insufficient_scope"
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_request_without_a_token_is_refused_and_makes_no_user(call: Call, database: Path, method: str) -> None:
+@pytest.mark.parametrize(("method", "scope"), [("GET", "goals"), ("POST", "goals.write")])
+def test_a_request_without_a_token_is_refused_and_makes_no_user(
+    call: Call, database: Path, method: str, scope: str
+) -> None:
     refused = call(method, token="")
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="goals"')
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == f'Bearer realm="goals", scope="{scope}"'
     assert users(database) == []
 
 
@@ -189,9 +193,14 @@ def test_a_body_over_the_limit_is_a_413(call: Call) -> None:
     assert (refused.status_code, refused.headers["content-type"]) == (413, "application/json")
 
 
-@pytest.mark.parametrize("number", ["0", "9" * 19, "9" * 30, "9" * 5000, "x", "-1", "1/2"], ids=lambda text: text[:20])
+@pytest.mark.parametrize("number", ["0", "9" * 19, "9" * 30, "9" * 5000, "x", "1/2"], ids=lambda text: text[:20])
 def test_a_number_that_no_goal_has_is_a_404(call: Call, number: str) -> None:
     assert call("GET", f"/goals/{number}").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["-1", "+1", "1.0", "1_0", "%201"])
+def test_a_number_that_some_would_read_and_others_not_is_a_400(call: Call, number: str) -> None:
+    assert call("GET", f"/goals/{number}").status_code == 400
 
 
 def test_a_method_that_is_not_offered_is_told_which_are(call: Call) -> None:
@@ -235,3 +244,28 @@ def test_the_script_runs_alone(server: DevServer, database: Path) -> None:
     with process(script, *options) as url, caller(server, url) as call:
         assert call("POST", json=SWIM).status_code == 201
         assert call("POST", token="").status_code == 401
+
+
+def test_all_goals_of_a_caller_are_forgotten_by_whoever_has_just_signed_in(server: DevServer, call: Call) -> None:
+    assert call("POST", json=SWIM).status_code == 201
+    assert call("POST", json=SWIM, **BOB).status_code == 201
+    stale = call("DELETE")
+    assert stale.status_code == 401
+    assert 'error="insufficient_user_authentication"' in stale.headers["www-authenticate"]
+    assert 'max_age="300"' in stale.headers["www-authenticate"]
+    fresh = server.token(scope=BOTH, claims={"sub": "ada", "auth_time": int(time.time())})
+    assert call("DELETE", token=fresh).status_code == 204
+    assert call("GET").json() == {"goals": []}
+    assert len(call("GET", **BOB).json()["goals"]) == 1
+
+
+def test_the_scope_above_holds_both_below(call: Call) -> None:
+    assert call("POST", json=SWIM, scope="goals.all").status_code == 201
+    assert call("GET", scope="https://api.example.com/scopes/goals").status_code == 200
+
+
+def test_what_a_client_says_of_itself_reaches_nobody(call: Call) -> None:
+    told = call("GET", "/whoami", headers={"OAuth-ClientID": "root", "OAuth_Scope": "admin"}).json()
+    assert told["oauth-clientid"] == "demo"
+    assert told["oauth-scope"] == BOTH
+    assert told["oauth-resourceowneruid"] == "ada"

@@ -65,7 +65,7 @@ def test_health_is_public_whatever_is_sent(call: Call, authorization: dict[str, 
 
 def test_a_photo_is_listed_read_and_printed(call: Call) -> None:
     assert call("GET", "/photos").json() == {"1": "Harbour at dawn", "2": "Market day"}
-    assert call("GET", "/photos/1").json() == {"title": "Harbour at dawn", "private": False}
+    assert call("GET", "/photos/1").json() == {"title": "Harbour at dawn", "album": "town", "private": False}
     printed = call("POST", "/photos/1/prints", scope="photos.print")
     assert (printed.status_code, printed.json()) == (202, {"printed": "Harbour at dawn", "for": "demo"})
 
@@ -94,14 +94,35 @@ def test_each_operation_names_the_scope_it_lacks(call: Call, method: str, path: 
     assert refused.json()["error"] == "insufficient_scope"
 
 
-@pytest.mark.parametrize("path", ["/photos", "/photos/1", "/photos/3", "/photos/1/prints", "/health/", "/nowhere"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_without_a_token_every_other_path_is_refused(call: Call, method: str, path: str) -> None:
-    refused = call(method, path, scope=None)
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="photos"')
+@pytest.mark.parametrize(
+    ("operation", "scope"),
+    [
+        ("GET /photos", "photos"),
+        ("GET /photos/1", "photos"),
+        ("GET /photos/3", "photos"),
+        ("POST /photos/1/prints", "photos.print"),
+        ("GET /customers", "profile"),
+        ("PUT /customers/1/limit", "customers.all"),
+        ("GET /albums/town", ""),
+        ("POST /photos", ""),
+        ("POST /health", ""),
+        ("GET /nowhere", ""),
+    ],
+)
+def test_without_a_token_every_other_operation_is_refused(call: Call, operation: str, scope: str) -> None:
+    refused = call(*operation.split(), scope=None)
+    named = f', scope="{scope}"' if scope else ""
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, f'Bearer realm="photos"{named}')
 
 
-@pytest.mark.parametrize("path", ["/photos/4", "/photos/01", "/photos/%00", "/nowhere"])
+@pytest.mark.parametrize(
+    ("operation", "status"), [("GET /nowhere", 403), ("DELETE /photos", 403), ("GET /photos/%00", 400)]
+)
+def test_an_operation_that_nobody_mapped_is_refused_to_everybody(call: Call, operation: str, status: int) -> None:
+    assert call(*operation.split()).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/photos/4", "/photos/01"])
 def test_what_does_not_exist_is_a_404_in_json(call: Call, path: str) -> None:
     missing = call("GET", path)
     assert (missing.status_code, missing.json()["error"]) == (404, "Not Found")
@@ -133,7 +154,7 @@ def test_a_script_of_a_known_origin_may_read_a_refusal(call: Call) -> None:
 def test_a_socket_answers_each_number_with_its_photo(shake: Shake) -> None:
     with shake() as socket:
         socket.send("2")
-        assert json.loads(socket.recv(timeout=30)) == {"title": "Market day", "private": False}
+        assert json.loads(socket.recv(timeout=30)) == {"title": "Market day", "album": "town", "private": False}
 
 
 @pytest.mark.parametrize("message", ["404", "", b"\xff\xfe"])
@@ -147,7 +168,11 @@ def test_a_socket_outlives_a_message_it_does_not_understand(shake: Shake, messag
 
 @pytest.mark.parametrize(
     ("scope", "status", "challenge"),
-    [(None, 401, 'Bearer realm="photos"'), ("photos.print", 403, 'scope="photos"'), ("", 403, 'scope="photos"')],
+    [
+        (None, 401, 'Bearer realm="photos", scope="photos"'),
+        ("photos.print", 403, 'scope="photos"'),
+        ("", 403, 'scope="photos"'),
+    ],
 )
 def test_a_socket_is_refused_before_it_is_accepted(
     shake: Shake, scope: str | None, status: int, challenge: str

@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := flask,starlette,fastapi,redis,sql,oauthlib,devserver
+EXTRAS := flask,starlette,fastapi,redis,sql,oauthlib,yaml,devserver
 DIR ?= ../shared/vectors
 
 .PHONY: demo test check bench vectors format clean
@@ -13,14 +13,14 @@ demo: $(VENV)/.dev
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.run
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/python -m tests.run --coverage -q
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

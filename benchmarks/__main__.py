@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
-from . import asgi_overhead, memory, oauth1, refuse, replay_store, server_rate, verify, wsgi_overhead
+from . import asgi_overhead, decide, memory, oauth1, opaque, refuse, replay_store, server_rate, verify, wsgi_overhead
 from .rows import Row, table
 
 TOPICS: dict[str, Callable[[], Iterable[Row]]] = {
     "verify": verify.rows,
     "refuse": refuse.rows,
+    "decide": decide.rows,
     "asgi": asgi_overhead.rows,
     "wsgi": wsgi_overhead.rows,
     "oauth1": oauth1.rows,
+    "opaque": opaque.rows,
     "replay": replay_store.rows,
     "server": server_rate.rows,
     "memory": memory.rows,

@@ -13,7 +13,7 @@ from joserfc.errors import SecurityWarning
 from oauth_rs import HTTPSettings, RemoteKeys
 from oauth_rs.fetch.blocking import BlockingHTTP
 from oauth_rs.flow import Run
-from oauth_rs.jose.jws import JSON_OBJECT, parse
+from oauth_rs.providers.presented import Presented
 from tests.support.serving import serving
 
 from . import tokens
@@ -89,7 +89,7 @@ def _row(case: str, aim: float, samples: Samples) -> Row:
 
 def _provider(algorithm: str, text: str) -> Call:
     verify, credentials, digest = tokens.provider(algorithm).verify, text.encode(), bytes(32)
-    return lambda: tokens.granted(verify(parse(credentials, payload=JSON_OBJECT), digest))
+    return lambda: tokens.granted(verify(Presented(credentials, digest, tokens.REQUEST, tokens.SITE.url)))
 
 
 def _joserfc(algorithm: str, text: str) -> Call:

@@ -1,9 +1,24 @@
 from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 from tests.support.issuing import Issuer
 from tests.support.serving import ScriptedServer, serving
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", default="1/1", help="which of how many parts of the files to run, as 1/2")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """True for a file of another part. Which part a file is in follows from its path alone."""
+    part, parts = map(int, config.getoption("--part").split("/"))
+    if collection_path.suffix != ".py" or parts == 1:
+        return None
+    name = collection_path.relative_to(config.rootpath).as_posix()
+    return True if crc32(name.encode()) % parts != part - 1 else None
 
 
 @pytest.fixture

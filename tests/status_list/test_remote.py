@@ -99,7 +99,7 @@ def test_a_list_is_fetched_once_and_then_at_hand(make: Make, clocks: Clocks) -> 
 
 
 def test_a_list_may_end_in_a_new_line(make: Make) -> None:
-    assert play(make().find(), (FETCH, Reply(200, list_token(SIGNER) + b"\n"))).status(2) == 2
+    assert play(make().find(), (FETCH, Reply(200, reply().body + b"\n"))).status(2) == 2
 
 
 def test_without_an_answer_nothing_can_be_said(make: Make) -> None:

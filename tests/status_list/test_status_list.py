@@ -24,7 +24,7 @@ def fetch(uri: str = URI) -> Fetch:
 
 
 def reply(uri: str = URI, *, signer: Issuer = SIGNER, **changes: Any) -> Reply:
-    return Reply(200, list_token(signer, sub=uri, **{"iat": NOW, "ttl": 100, **changes}))
+    return Reply(200, list_token(signer, sub=uri, **{"iat": NOW, "exp": NOW + 3600, "ttl": 100, **changes}))
 
 
 def of(

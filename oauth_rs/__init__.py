@@ -30,6 +30,7 @@ from .credentials import (
     OAuth1Token,
     StaticCredentials,
 )
+from .deny_list import DenyList, MemoryDenyList
 from .errors import (
     InsufficientAuthentication,
     InsufficientScope,
@@ -77,6 +78,7 @@ from .scopes import AllOf, AnyOf, Requirement
 from .server import ResourceServer
 from .signature_methods import SignatureMethod
 from .signed_identity import SignedIdentity
+from .status_list import StatusLists
 from .urls import DirectURL, ExternalURL, FixedURL, ForwardedURL
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "ClientSecretPost",
     "Condition",
     "Credentials",
+    "DenyList",
     "DirectURL",
     "Draft00",
     "Draft02",
@@ -132,6 +135,7 @@ __all__ = [
     "LegacyQuery",
     "MACKey",
     "MaxAge",
+    "MemoryDenyList",
     "MemoryReplay",
     "MissingCredentials",
     "NoScopes",
@@ -168,6 +172,7 @@ __all__ = [
     "StaticClients",
     "StaticCredentials",
     "StaticKeys",
+    "StatusLists",
     "TenantProviders",
     "TokenCheck",
     "TokenInfoCheck",

@@ -58,10 +58,9 @@ def token_of(reply: Reply) -> Token:
     """
     if reply.status != _OK:
         raise _refusal(reply)
-    try:
-        document = json_object(reply.body)
-    except ValueError as error:
-        raise Unavailable("token_endpoint_failed", UNREACHABLE) from error
+    document = _object(reply.body)
+    if document is None:
+        raise Unavailable("token_endpoint_failed", UNREACHABLE)
     text, kind = document.get("access_token"), document.get("token_type")
     if not isinstance(kind, str) or not isinstance(text, str):
         raise TokenUnusable("malformed_answer")
@@ -92,11 +91,15 @@ def _refusal(reply: Reply) -> TokenRefused | Unavailable:
 
 
 def _code(body: bytes) -> str:
-    try:
-        code = json_object(body).get("error")
-    except ValueError:  # a page of some proxy
-        return ""
+    code = (_object(body) or {}).get("error")
     return code if isinstance(code, str) else ""
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        return json_object(body)
+    except ValueError:  # a page of some proxy; not chained to what is raised for it, because it holds the body
+        return None
 
 
 def _life(stated: Any) -> float:

@@ -28,7 +28,7 @@ class ClientCredentials:
     where the metadata of the issuer does not name it. `method="GET"` is for providers that want it: the parameters
     then stand in the URL, the client in a header. `shared` keeps tokens for other processes too. A call waits up to
     four times the `timeout` of `http`, and for stores. A scope that is not granted is logged once: the resource will
-    say 403. Raises ValueError and TypeError.
+    say 403. `shared` needs a `client` with an id. Raises ValueError and TypeError.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class ClientCredentials:
         self._endpoint = TokenEndpoint(issuer, client=client, url=token_endpoint, method=method, monotonic=monotonic)
         self._scopes = frozenset(scopes)
         self._told: frozenset[str] = frozenset()
+        if shared is not None and not self._endpoint.client_id:
+            raise ValueError("tokens are shared among those that are one client: give the client its client_id")
         self._shared = shared
         self._key = self._key_of()
         self.source = TokenSource(self._ask, endpoint=self._endpoint, name=issuer, http=http, monotonic=monotonic)

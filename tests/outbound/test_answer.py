@@ -173,6 +173,13 @@ def test_no_answer_raises_anything_else(body: bytes) -> None:
             continue
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_what_is_raised_for_an_answer_holds_none_of_it(status: int) -> None:
+    with pytest.raises(Unavailable) as caught:
+        token_of(reply(b'{"access_token": "s3cret"', status))
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
 def refused(document: Any, status: int = 200, *, kind: type[OutboundError] = TokenUnusable) -> str:
     with pytest.raises(kind) as caught:
         token_of(reply(document, status))

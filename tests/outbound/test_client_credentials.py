@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from oauth_rs.client_auth import ClientSecret, ClientSecretPost, PrivateKeyJWT
+from oauth_rs.client_auth import BearerToken, ClientSecret, ClientSecretPost, PrivateKeyJWT
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.errors import OAuthError, Unavailable
 from oauth_rs.fetch import HTTPSettings
@@ -264,6 +264,12 @@ def test_sources_that_ask_for_other_things_share_nothing(options: dict[str, Any]
 
 def test_the_key_of_a_shared_token_knows_no_secret() -> None:
     assert key_of(ISSUER, client=ClientSecret("api", "a")) == key_of(ISSUER, client=ClientSecret("api", "b"))
+
+
+def test_no_token_is_shared_by_clients_that_cannot_be_told_apart() -> None:
+    with pytest.raises(ValueError, match="give the client its client_id"):
+        ClientCredentials(ISSUER, client=BearerToken("a"), shared=Shelf())
+    assert key_of(ISSUER, client=BearerToken("a", "one")) != key_of(ISSUER, client=BearerToken("a", "two"))
 
 
 def key_of(issuer: str, **options: Any) -> bytes:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from itertools import count
 from urllib.parse import urlencode, urlsplit
 
 from ..breaker import Breaker
@@ -30,6 +31,8 @@ _ERRORS = 500
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
 # endpoint may not like it, so what comes of one must not keep all the others from being asked about.
 _ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
+
+_NUMBERS = count()  # of endpoints: an id would be used again for the next one, and find the answers of the last
 
 logger = logging.getLogger("oauth_rs")
 
@@ -85,7 +88,7 @@ class Endpoint:
         self._timeout, self._shared = timeout, shared
         self._breaker = Breaker() if breaker is None else breaker
         self._clock = monotonic
-        self._failures = 0
+        self._number, self._failures = next(_NUMBERS), 0
 
     def __str__(self) -> str:
         return self._location if isinstance(self._location, str) else f"the {self._name} of {self._location}"
@@ -140,7 +143,7 @@ class Endpoint:
             body,
             limit=MAX_ANSWER_BYTES,
             shared=self._shared,
-            flight=b"%d %d %s" % (id(self), self._failures, question.about),
+            flight=b"%d %d %s" % (self._number, self._failures, question.about),
             timeout=self._timeout,
             certificate=proof.certificate,
         )

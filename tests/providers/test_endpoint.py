@@ -130,6 +130,10 @@ def test_two_endpoints_share_no_answer(endpoint: Endpoint) -> None:
     assert asked(endpoint).shared_by != asked(Endpoint(URL, client=CLIENT)).shared_by
 
 
+def test_an_endpoint_finds_no_answer_of_one_that_is_gone() -> None:
+    assert len({asked(Endpoint(URL)).flight for _ in range(20)}) == 20
+
+
 def test_a_failure_is_not_shared_with_those_who_ask_after_it(endpoint: Endpoint) -> None:
     before = asked(endpoint)
     fails(endpoint)

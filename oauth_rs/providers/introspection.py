@@ -32,10 +32,11 @@ from .selection import Accepts, selectors_of
 from .verdicts import SIZE, Verdicts
 
 _HINT = ("token_type_hint", "access_token")
-# Providers that know refresh and ID tokens too say so in members of different names: an active one is no access token.
+# Providers that know other tokens too, as refresh and ID tokens, say so in members of different names: an active one is
+# no access token. Some put the type or the method of an access token there.
 _KINDS = ("token_type", "token_use", "typ")
-_OTHER_KINDS = frozenset({"refresh_token", "refresh", "offline", "id_token", "id"})
-_BEARERS = frozenset({"", "bearer", "access_token"})
+_BEARERS = frozenset({"", "bearer", "access_token", "access", "at+jwt", "application/at+jwt", "jwt"})
+_PROVED = _BEARERS | {"dpop", "pop"}
 
 
 class IntrospectionProvider:
@@ -179,8 +180,8 @@ class IntrospectionProvider:
 
 def _check_kind(answer: Mapping[str, Any], *, is_bound: bool) -> None:
     """Returns for access tokens. One of another type than Bearer needs a proof, so it says of what (RFC 9449 6.2)."""
-    kinds = [claim.text(answer, name).lower() for name in _KINDS]
-    if not _OTHER_KINDS.isdisjoint(kinds) or (kinds[0] not in _BEARERS and not is_bound):
+    kinds = {claim.text(answer, name).lower() for name in _KINDS}
+    if not kinds <= (_PROVED if is_bound else _BEARERS):
         raise InvalidToken("wrong_typ", "The token is not an access token.")
 
 

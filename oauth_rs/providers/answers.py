@@ -25,6 +25,14 @@ def members_of(reply: Reply) -> dict[str, Any]:
     raise unusable()
 
 
+def refuses(reply: Reply) -> bool:
+    """True where an error says that it is for the token (RFC 6750 section 3.1), and not for who asked or how often."""
+    try:
+        return json_object(reply.body).get("error") in ("invalid_token", "insufficient_scope")
+    except ValueError:
+        return False
+
+
 def end_of(answer: Mapping[str, Any], now: float, leeway: float) -> int:
     """`exp` in seconds, 0 where there is none: whoever is asked has just said that the token is good.
 

@@ -24,7 +24,7 @@ _SECONDS = re.compile("[0-9]{1,12}")  # some write a number as text
 _ACCEPT = (("Accept", JSON),)
 _JSON = (*_ACCEPT, ("Content-Type", JSON))
 _GITHUB_SAYS = frozenset({_OK, _NOT_FOUND, 422})  # 422: what is not even like a token of GitHub's
-_TOKEN_INFO_SAYS = frozenset({_OK, 400, 401, 403, _NOT_FOUND, 422})  # whatever one finds right for a bad token
+_TOKEN_INFO_SAYS = frozenset({_OK, 400, 401, 422})  # whatever one finds right for a bad token; 404 is for a wrong URL
 
 
 class TokenCheck(Protocol):
@@ -99,6 +99,8 @@ class TokenInfoCheck:
         if reply.status != _OK:
             raise inactive()
         answer = members_of(reply)
+        if _is_over(answer):
+            raise inactive()
         if answer.get(self.member) != self.client_id:
             raise _not_ours()
         claims: dict[str, Any] = {"client_id": self.client_id, "scope": answer.get("scope", "")}
@@ -106,6 +108,16 @@ class TokenInfoCheck:
             exp = answer["exp"]
             claims["exp"] = int(exp) if isinstance(exp, str) and _SECONDS.fullmatch(exp) else exp
         return claims
+
+
+def _is_over(answer: Mapping[str, Any]) -> bool:
+    """True where one of the ways to say that a token is no good, or not by itself, is in a good answer."""
+    if answer.get("active", True) is not True or "error" in answer or answer.get("cnf") is not None:
+        return True
+    left = answer.get("expires_in", 1)
+    if isinstance(left, str) and _SECONDS.fullmatch(left):
+        left = int(left)
+    return not isinstance(left, int | float) or left <= 0
 
 
 def _not_ours() -> InvalidToken:

@@ -21,7 +21,7 @@ from ..jose import claims as claim
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..scopes import checked_scope
-from .answers import as_json, end_of, inactive, members_of, unusable
+from .answers import as_json, end_of, inactive, members_of, refuses, unusable
 from .endpoint import JSON, Endpoint, Question
 from .presented import Presented
 from .scoping import names_of, scoping_of
@@ -30,8 +30,8 @@ from .selection import Accepts, selectors_of
 from .token_checks import GitHubCheck, TokenCheck
 from .verdicts import SIZE, Verdicts
 
-_OK = 200
-_SAYS = frozenset({_OK, 400, 401, 403})  # of a bad token some say 400, and 403 of one without the scope `openid`
+_OK, _FORBIDDEN = 200, 403
+_SAYS = frozenset({_OK, 400, 401, _FORBIDDEN})  # of a bad token some say 400, and 403 of one without `openid`
 OPENID_FIELDS: Mapping[str, ClaimPath] = {name: name for name in ("sub", *OWNER_CLAIMS)}
 GITHUB_FIELDS: Mapping[str, ClaimPath] = {"sub": "id", "preferred_username": "login", "name": "name", "email": "email"}
 
@@ -131,6 +131,8 @@ class UserInfoProvider:
         checked = {} if self._check is None else (yield from self._check.check(token, digest))
         headers = (("Accept", JSON), ("Authorization", f"Bearer {token}"))
         reply = yield from self._endpoint.ask(Question(about=digest, method="GET", headers=headers, answers=_SAYS))
+        if reply.status == _FORBIDDEN and not refuses(reply):
+            raise unusable()  # as GitHub does when it has been asked too often: good tokens would be refused
         if reply.status != _OK:
             raise inactive()
         return self._grant({**checked, **self._found(members_of(reply))})

@@ -158,16 +158,52 @@ def test_a_token_for_nobody_is_not_ours() -> None:
         claims_of(INFO, said(azp="app"))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 422])
 def test_a_token_that_is_not_known_is_not_active(status: int) -> None:
     with refused("inactive_token"):
         claims_of(INFO, said(status, aud="app"))
 
 
 @pytest.mark.parametrize(
+    "said_too",
+    [
+        {"active": False},
+        {"active": "true"},
+        {"active": None},
+        {"error": "invalid_token"},
+        {"error": ""},
+        {"cnf": {"jkt": "abc"}},
+        {"cnf": {}},
+        {"expires_in": 0},
+        {"expires_in": -1},
+        {"expires_in": "0"},
+        {"expires_in": "soon"},
+        {"expires_in": None},
+    ],
+    ids=str,
+)
+def test_a_token_that_is_ours_and_no_good_is_not_active(said_too: dict[str, Any]) -> None:
+    with refused("inactive_token"):
+        claims_of(INFO, said(aud="app", **said_too))
+
+
+@pytest.mark.parametrize(
+    "said_too", [{"active": True}, {"cnf": None}, {"expires_in": 3599}, {"expires_in": "3599"}, {"expires_in": 0.5}]
+)
+def test_what_says_that_a_token_is_good_does_no_harm(said_too: dict[str, Any]) -> None:
+    assert claims_of(INFO, said(aud="app", **said_too)) == {"client_id": "app", "scope": ""}
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
-    [(DOWN, "fetch_failed"), (said(500), "endpoint_failed"), (Reply(200, b"<html>"), "endpoint_unusable")],
-    ids=["down", "500", "html"],
+    [
+        (DOWN, "fetch_failed"),
+        (said(500), "endpoint_failed"),
+        (said(403, aud="app"), "endpoint_unusable"),
+        (said(404, aud="app"), "endpoint_unusable"),
+        (Reply(200, b"<html>"), "endpoint_unusable"),
+    ],
+    ids=["down", "500", "403", "404", "html"],
 )
 def test_an_endpoint_that_does_not_answer_leaves_it_undecided(answer: Any, reason: str) -> None:
     with undecided(reason):

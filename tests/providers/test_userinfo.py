@@ -113,10 +113,19 @@ def test_attributes_of_the_owner_may_be_named_differently() -> None:
 # What is refused, and what is not decided
 
 
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_a_token_that_the_user_endpoint_does_not_take_is_not_active(status: int) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said(400, sub="ada"),
+        said(401, sub="ada"),
+        said(403, sub="ada", error="insufficient_scope"),
+        said(403, error="invalid_token"),
+    ],
+    ids=["400", "401", "403 scope", "403 token"],
+)
+def test_a_token_that_the_user_endpoint_does_not_take_is_not_active(answer: Reply) -> None:
     with refused("inactive_token"):
-        verify(made(), said(status, sub="ada"))
+        verify(made(), answer)
 
 
 @pytest.mark.parametrize("sub", ["", None, True, False, 1.5, ["ada"], {"id": "ada"}], ids=str)
@@ -130,6 +139,9 @@ def test_an_answer_that_names_nobody_decides_nothing(sub: Any) -> None:
     [
         (DOWN, "fetch_failed"),
         (said(500, sub="ada"), "endpoint_failed"),
+        (said(403, sub="ada", message="API rate limit exceeded"), "endpoint_unusable"),
+        (said(403, error=["invalid_token"]), "endpoint_unusable"),
+        (Reply(403, b"<html>"), "endpoint_unusable"),
         (said(404, sub="ada"), "endpoint_unusable"),
         (said(204, sub="ada"), "endpoint_unusable"),
         (said(name="Ada"), "endpoint_unusable"),
@@ -140,7 +152,22 @@ def test_an_answer_that_names_nobody_decides_nothing(sub: Any) -> None:
         (Reply(200, b'{"sub": 1e400}'), "endpoint_unusable"),
         (Reply(200, b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."), "endpoint_unusable"),
     ],
-    ids=["down", "500", "404", "204", "no sub", "empty", "html", "null", "twice", "infinite", "jwt"],
+    ids=[
+        "down",
+        "500",
+        "403",
+        "403 list",
+        "403 html",
+        "404",
+        "204",
+        "no sub",
+        "empty",
+        "html",
+        "null",
+        "twice",
+        "infinite",
+        "jwt",
+    ],
 )
 def test_an_endpoint_that_does_not_answer_leaves_it_undecided(answer: Any, reason: str) -> None:
     with undecided(reason):

@@ -11,7 +11,8 @@ from .request import Request
 
 # Dot segments, empty ones, parameters, backslashes and control characters: what one part of a stack removes and another
 # keeps.
-_AMBIGUOUS = re.compile(r"//|/\.{1,2}(?:/|$)|[\\;]|[\x00-\x1f\x7f]")
+_AMBIGUOUS = re.compile(r"[\\;\x00-\x1f\x7f]")
+_DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")
 _HOST = re.compile(r"(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _NEVER_IN_A_PREFLIGHT = (b"authorization", b"x-http-method-override", b"x-http-method", b"x-method-override")
 
@@ -81,7 +82,8 @@ def _no_pattern(pattern: str) -> ValueError:
 
 def is_ambiguous(path: str) -> bool:
     """True for a path that one part of a stack takes for another one, and the next does not."""
-    return _AMBIGUOUS.search(path) is not None
+    # One step for each: all in one expression would look at each character several times, and paths may be long.
+    return "//" in path or _DOT_SEGMENT.search(path) is not None or _AMBIGUOUS.search(path) is not None
 
 
 def is_preflight(request: Request) -> bool:

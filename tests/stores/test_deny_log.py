@@ -245,8 +245,7 @@ def test_many_denials_are_put_back_page_by_page(server: RedisServer, make: Make)
     for number in range(2500):
         process.denials.add(denial(f"t{number}"), time.monotonic())
     server.says("flushall")
-    wait_until(lambda: server.says("xlen", LOG) == 2500, 10)
-    assert not process.log.unsent
+    wait_until(lambda: server.says("xlen", LOG) == 2500 and not process.log.unsent, 10)
 
 
 def test_what_is_too_old_is_not_put_back(server: RedisServer, make: Make) -> None:
@@ -262,8 +261,7 @@ def test_what_is_too_old_is_not_put_back(server: RedisServer, make: Make) -> Non
 def test_what_could_not_be_sent_is_sent_later(server: RedisServer, make: Make) -> None:
     process = make(server.url).follow()
     process.log.unsent[denial("t1")] = time.time()
-    wait_until(lambda: entries(server) == ["t1"], 5)
-    assert not process.log.unsent
+    wait_until(lambda: entries(server) == ["t1"] and not process.log.unsent, 5)
 
 
 # What goes wrong

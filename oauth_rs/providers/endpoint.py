@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 from urllib.parse import urlencode, urlsplit
 
 from ..breaker import Breaker
@@ -21,6 +22,7 @@ from .answers import UNREACHABLE
 from .seconds import TIMEOUT, check_seconds
 
 MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
+QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
 MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
 SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
 JSON = "application/json"
@@ -89,6 +91,7 @@ class Endpoint:
         self._breaker = Breaker() if breaker is None else breaker
         self._clock = monotonic
         self._number, self._failures = next(_NUMBERS), 0
+        self._quiet_until = -inf
 
     def __str__(self) -> str:
         return self._location if isinstance(self._location, str) else f"the {self._name} of {self._location}"
@@ -157,7 +160,9 @@ class Endpoint:
         self._breaker.failed(call, self._clock())
 
     def _no_answer(self, status: int) -> Unavailable:
-        if status in {_UNAUTHORIZED, _FORBIDDEN}:
+        now = self._clock()
+        if status in {_UNAUTHORIZED, _FORBIDDEN} and now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
             logger.error("configuration: %s does not accept how this application proves itself: %d", self, status)
         if status == _UNAUTHORIZED:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)

@@ -182,6 +182,17 @@ def test_wrong_credentials_of_ours_are_logged_as_configuration(
     assert record.getMessage() == (f"configuration: {URL} does not accept how this application proves itself: {status}")
 
 
+def test_a_refusal_is_logged_once_a_minute(
+    endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        fails(endpoint, said(403))
+    assert len(caplog.records) == 1
+    clock.now += 60
+    fails(endpoint, said(403))
+    assert len(caplog.records) == 2
+
+
 @pytest.mark.parametrize("answer", [said(400), said(404), said(500), DOWN], ids=["400", "404", "500", "down"])
 def test_other_failures_are_not_logged_as_configuration(
     endpoint: Endpoint, caplog: pytest.LogCaptureFixture, answer: Any

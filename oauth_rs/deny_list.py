@@ -16,7 +16,7 @@ from .errors import InvalidToken
 from .flow import Flow
 from .model import Grant
 
-LONGEST_LIFE = 86_400.0  # seconds: no token that is accepted lives longer, so no denial is needed for longer
+LONGEST_LIFE = 86_400.0  # seconds that a denial is needed: the longest that a token may live, which is not checked
 CLOCKS_DIFFER = 300.0  # seconds that denials are kept over that: the most that a provider may grant a token over `exp`
 ENTRIES = 100_000  # denials; some 50 MB
 MAX_ID = 2048  # bytes in UTF-8; real ones have some forty

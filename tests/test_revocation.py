@@ -13,7 +13,7 @@ import pytest
 from oauth_rs import Bearer, HTTPSettings, JWTProvider, ResourceServer, asgi, wsgi
 from oauth_rs.deny_list import MemoryDenyList
 from oauth_rs.status_list import StatusLists
-from oauth_rs.status_list.list_token import MAX_STATUSES
+from oauth_rs.status_list.list_token import MAX_STATUS_BYTES
 from tests.support.calling import Answer, bearer, call_asgi, call_wsgi
 from tests.support.issuing import API, Issuer, encode
 from tests.support.misbehaving import FAILING, Floods, slowly
@@ -206,7 +206,7 @@ def test_a_list_that_cannot_be_had_is_a_503(scene: Scene, name: str) -> None:
 def odd_lists(scene: Scene) -> dict[str, Any]:
     uri, stranger = scene.web.url + PATH, Issuer(kid="stranger")
     stranger.kid = scene.issuer.kid
-    bomb = {"bits": 1, "lst": lst(bytes(64 * MAX_STATUSES))}
+    bomb = {"bits": 1, "lst": lst(bytes(64 * MAX_STATUS_BYTES))}
     return {
         "access token": scene.issuer.token(sub=uri, status_list=status_list({})),
         "of a stranger": list_token(stranger, sub=uri),

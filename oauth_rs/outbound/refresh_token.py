@@ -33,7 +33,7 @@ class RefreshTokenStore(Protocol):
 
 
 class RefreshToken:
-    """Tokens of `issuer` by `refresh_token`, or by the one that `store` has.
+    """Tokens of `issuer` by the refresh token that `store` has, or by `refresh_token` where it has none.
 
     Without a store a refresh token that was replaced is lost with the process. When the provider refuses the token and
     another process has saved a newer one, that is tried. The other options are those of ClientCredentials.

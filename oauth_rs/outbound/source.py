@@ -27,7 +27,7 @@ from .errors import OutboundError
 from .flight import Flight
 
 STORE_SECONDS = 5.0  # for what a request does beside HTTP: a store of refresh tokens, Redis
-EXCHANGES = 4  # of HTTP: three for the metadata, one for the token
+EXCHANGES = 5  # of HTTP: three for the metadata, one for the token, one more where a refresh token was replaced
 # New tokens that refusals may cause: a few at once, then one in ten seconds. Else a resource that says 401 to whatever
 # it is sent would have a token made for each call.
 _REFUSAL_SPACING = 10.0

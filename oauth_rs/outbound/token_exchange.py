@@ -34,8 +34,9 @@ _PARTS = 3
 class TokenExchange:
     """Tokens of `issuer` for what the callers of this application want elsewhere.
 
-    The options are those of ClientCredentials. What was traded is kept by the SHA-256 of the caller's token, for 4096
-    callers; at the bound the oldest half is forgotten. Nothing is kept past the end of the caller's token.
+    `subject_token_type` is what callers send (RFC 8693 section 3). The other options are those of ClientCredentials
+    with the same names. What was traded is kept by the SHA-256 of the caller's token, for 4096 callers; at the bound
+    the oldest half is forgotten. Nothing is kept past the end of the caller's grant, where it has one.
     """
 
     def __init__(

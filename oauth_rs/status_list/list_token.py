@@ -17,7 +17,7 @@ from ..jose.jwk import Key
 from ..jose.jws import Header, parse
 
 VALID, INVALID, SUSPENDED = 0, 1, 2  # section 7.1
-MAX_STATUSES = 1 << 20  # bytes, inflated: eight million tokens of one bit, or a million of eight; kept for each list
+MAX_STATUS_BYTES = 1 << 20  # inflated: eight million tokens of one bit, or a million of eight; kept for each list
 MAX_LIST_TOKEN = 1 << 21  # bytes: so many statuses that cannot be compressed, in base64url, and once more in the JWT
 TYP = "statuslist+jwt"
 LEEWAY = 60.0  # seconds of clock difference with who signs the list, for `iat` and `nbf`; none for `exp`
@@ -141,17 +141,17 @@ def _ttl(claims: Mapping[str, Any]) -> float | None:
 
 
 def _inflated(status_list: object) -> tuple[int, bytes]:
-    """Bits for each status, and all of them. Inflates no further than MAX_STATUSES, whatever is packed in there."""
+    """Bits for each status, and all of them. Inflates no further than MAX_STATUS_BYTES, whatever is packed in there."""
     members = status_list if isinstance(status_list, dict) else {}
     bits, packed = members.get("bits"), members.get("lst")
     if type(bits) is not int or bits not in _SIZES or not isinstance(packed, str):
         raise ValueError("it holds no list of 1, 2, 4 or 8 bits")
     inflater = zlib.decompressobj()
     try:
-        statuses = inflater.decompress(base64url_decode(packed.encode()), MAX_STATUSES + 1)
+        statuses = inflater.decompress(base64url_decode(packed.encode()), MAX_STATUS_BYTES + 1)
     except (ValueError, zlib.error) as error:
         raise ValueError("its statuses cannot be inflated") from error
-    if len(statuses) > MAX_STATUSES:
+    if len(statuses) > MAX_STATUS_BYTES:
         raise ValueError("it holds more statuses than are kept")
     if not inflater.eof or inflater.unused_data:
         raise ValueError("its statuses end too early, or are followed by something")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oauth_rs.errors import InvalidToken
 from oauth_rs.status_list.list_token import (
     MAX_LIST_TOKEN,
-    MAX_STATUSES,
+    MAX_STATUS_BYTES,
     StatusList,
     StatusListToken,
     StatusReference,
@@ -70,12 +70,12 @@ def test_each_status_is_found_where_it_was_put(bits: int, data: st.DataObject) -
 
 
 def test_a_list_may_be_as_long_as_eight_million_tokens_and_hard_to_compress() -> None:
-    array = bytes(range(1, 256)) * (MAX_STATUSES // 255) + b"\x01" * (MAX_STATUSES % 255)
+    array = bytes(range(1, 256)) * (MAX_STATUS_BYTES // 255) + b"\x01" * (MAX_STATUS_BYTES % 255)
     stored = encode(zlib.compress(array, 0)).decode()
     token = list_token(ISSUER, status_list={"bits": 1, "lst": stored})
     assert len(token) > MAX_LIST_TOKEN * 0.85
     found = read(token)
-    assert (found.status(0), found.status(8 * MAX_STATUSES - 8), found.status(8 * MAX_STATUSES)) == (1, 1, None)
+    assert (found.status(0), found.status(8 * MAX_STATUS_BYTES - 8), found.status(8 * MAX_STATUS_BYTES)) == (1, 1, None)
 
 
 def test_a_list_tells_its_times() -> None:
@@ -135,7 +135,7 @@ def test_a_list_that_is_not_to_the_letter_is_refused(changes: dict[str, Any], sa
     assert says in refused(list_token(ISSUER, **changes))
 
 
-@pytest.mark.parametrize("size", [MAX_STATUSES + 1, 1 << 26], ids=["a byte more", "64 MiB"])
+@pytest.mark.parametrize("size", [MAX_STATUS_BYTES + 1, 1 << 26], ids=["a byte more", "64 MiB"])
 def test_a_bomb_is_inflated_no_further_than_a_list_may_be(size: int) -> None:
     token = list_token(ISSUER, status_list={"bits": 1, "lst": lst(bytes(size))})
     began = time.process_time()

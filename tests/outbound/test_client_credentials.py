@@ -19,7 +19,7 @@ from tests.support.misbehaving import FAILING
 from tests.support.playing import FakeClock
 
 ISSUER = "https://id.example.com"
-TIMEOUT = 0.3
+TIMEOUT = 1.0
 Kind = Callable[..., ClientCredentials]
 
 

@@ -42,11 +42,24 @@ class IssuerMetadata:
         Raises Unavailable (`discovery_failed` also when that is no place we may fetch from; see discover).
         """
         document = yield from discover(self.issuer, shared=shared)
-        url = document.get(name)
-        if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(self.issuer)):
-            # An issuer elsewhere has nothing on this machine: it would send us to whatever listens here.
+        url = endpoint_of(document, name, issuer=self.issuer)
+        if url is None:
             raise Unavailable("discovery_failed", UNREACHABLE)
         return url
+
+
+def endpoint_of(document: Mapping[str, Any], name: str, *, issuer: str, with_certificate: bool = False) -> str | None:
+    """Where `document`, that of `issuer`, says that `name` is; None where that is no place we may fetch from.
+
+    For a client `with_certificate` its alias is meant, where there is one (RFC 8705 section 5).
+    """
+    url, aliases = document.get(name), document.get("mtls_endpoint_aliases")
+    if with_certificate and isinstance(aliases, dict):
+        url = aliases.get(name, url)
+    if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(issuer)):
+        # An issuer elsewhere has nothing on this machine: it would send us, and our secrets, to whatever listens here.
+        return None
+    return url
 
 
 def _plain(url: str) -> bool:

@@ -135,6 +135,11 @@ def secure(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
+def secure_for_secrets(url: str) -> bool:
+    """True for a URL that is secure and has no name, password or fragment: what tokens and secrets may be sent to."""
+    return secure(url) and "#" not in url and "@" not in urlsplit(url).netloc
+
+
 def _lower(hosts: Iterable[str]) -> frozenset[str]:
     if isinstance(hosts, str):
         raise TypeError("hosts is a list, as ['api.example.com']")

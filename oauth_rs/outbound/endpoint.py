@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ..client_auth import BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
 from ..errors import Unavailable
 from ..flow import Fetch, Flow
-from ..metadata import discover
-from ..urls import secure
+from ..metadata import discover, endpoint_of
+from ..urls import secure_for_secrets
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError
 from .flight import Places
@@ -61,7 +61,7 @@ class TokenEndpoint:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         place = url or issuer
-        if not _usable(place):
+        if not secure_for_secrets(place):
             raise ValueError(
                 "tokens are asked for over https, or over http from this machine, at a URL without a name, a password "
                 "or a fragment"
@@ -114,19 +114,8 @@ class TokenEndpoint:
 
     def _discovered(self) -> Flow[str]:
         document = yield from discover(self.issuer, shared=0.0)
-        url = document.get("token_endpoint")
-        aliases = document.get("mtls_endpoint_aliases")
-        if isinstance(self._client, ClientCertificate) and isinstance(aliases, dict):
-            url = aliases.get("token_endpoint", url)  # RFC 8705 section 5
-        if not isinstance(url, str) or not _usable(url) or (_plain(url) and not _plain(self.issuer)):
-            # An issuer elsewhere has no endpoint on this machine: it would have our secret sent to whatever listens.
+        certified = isinstance(self._client, ClientCertificate)
+        url = endpoint_of(document, "token_endpoint", issuer=self.issuer, with_certificate=certified)
+        if url is None or not secure_for_secrets(url):
             raise Unavailable("discovery_failed", UNREACHABLE)
         return url
-
-
-def _usable(url: str) -> bool:
-    return secure(url) and "#" not in url and "@" not in urlsplit(url).netloc
-
-
-def _plain(url: str) -> bool:
-    return url.lower().startswith("http:")

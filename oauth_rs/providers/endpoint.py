@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 from math import inf
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ..breaker import Breaker
 from ..client_auth import ClientAuth, ClientCertificate, Proof
 from ..errors import Unavailable
 from ..flow import Fetch, Flow, Reply
-from ..metadata import IssuerMetadata, discover
-from ..urls import secure
+from ..metadata import IssuerMetadata, discover, endpoint_of
+from ..urls import secure_for_secrets
 from .answers import UNREACHABLE
 from .seconds import TIMEOUT, check_seconds
 
@@ -75,7 +75,7 @@ class Endpoint:
     ) -> None:
         if not isinstance(location, str | IssuerMetadata):
             raise TypeError("the endpoint is a URL, or IssuerMetadata('https://id.example.com') to have it looked up")
-        if isinstance(location, str) and not _usable(location):
+        if isinstance(location, str) and not secure_for_secrets(location):
             raise ValueError(
                 "tokens are shown over https, or over http to this machine, at a URL without a name, a password or a "
                 "fragment"
@@ -172,19 +172,8 @@ class Endpoint:
 
     def _discovered(self, issuer: str) -> Flow[str]:
         document = yield from discover(issuer, shared=SHARED)
-        url = document.get(self._name)
-        aliases = document.get("mtls_endpoint_aliases")
-        if isinstance(self._client, ClientCertificate) and isinstance(aliases, dict):
-            url = aliases.get(self._name, url)  # RFC 8705 section 5
-        if not isinstance(url, str) or not _usable(url) or (_plain(url) and not _plain(issuer)):
-            # An issuer elsewhere has nothing on this machine: it would have tokens shown to whatever listens here.
+        certified = isinstance(self._client, ClientCertificate)
+        url = endpoint_of(document, self._name, issuer=issuer, with_certificate=certified)
+        if url is None or not secure_for_secrets(url):
             raise Unavailable("discovery_failed", UNREACHABLE)
         return url
-
-
-def _usable(url: str) -> bool:
-    return secure(url) and "#" not in url and "@" not in urlsplit(url).netloc
-
-
-def _plain(url: str) -> bool:
-    return url.lower().startswith("http:")

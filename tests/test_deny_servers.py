@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +16,9 @@ import pytest
 
 from oauth_rs.stores.redis_deny import RedisDenyList
 from tests.support.issuing import Issuer
+from tests.support.processes import PATIENCE, running_server
 from tests.support.redis_server import RedisServer, running_redis, wait_until
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 30.0  # seconds; only a hang takes that long
 WITHIN = 1.0  # seconds
 GUNICORN = ("gunicorn", "-w", "2", "-k", "gthread", "--threads", "4", "--no-control-socket", "--graceful-timeout", "1")
 SERVERS = {
@@ -36,22 +32,8 @@ ISSUER = Issuer()
 @contextmanager
 def running(name: str, redis_url: str) -> Iterator[str]:
     """The application under the server `name`, in processes of its own."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        listening.set_inheritable(True)
-        number = listening.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(part.format(number) for part in SERVERS[name])],
-            pass_fds=[number],
-            cwd=ROOT,
-            env={**os.environ, "DENY": redis_url, "KEYS": json.dumps(ISSUER.jwks)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/who"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE)
+    with running_server(*SERVERS[name], DENY=redis_url, KEYS=json.dumps(ISSUER.jwks)) as url:
+        yield f"{url}/who"
 
 
 @contextmanager

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,11 +14,10 @@ import httpx2
 import pytest
 from oauthlib.oauth1 import Client
 
+from tests.support.processes import PATIENCE, running_server
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.served_signed import CLIENT_ID, SECRET, SIGNED_URL
 
-ROOT = Path(__file__).parent.parent
-PATIENCE = 30.0  # seconds; only a hang takes that long
 GUNICORN = ("gunicorn", "-w", "4", "-k", "gthread", "--threads", "4", "--no-control-socket", "--graceful-timeout", "1")
 SERVERS = {
     "gunicorn": (*GUNICORN, "tests.support.served_signed:flask_app", "--bind=fd://{}"),
@@ -32,22 +28,8 @@ SERVERS = {
 @contextmanager
 def running(name: str, replay: str) -> Iterator[str]:
     """The application under the server `name`, in processes of its own, with the store `replay`."""
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
-        listening.set_inheritable(True)
-        number = listening.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(part.format(number) for part in SERVERS[name])],
-            pass_fds=[number],
-            cwd=ROOT,
-            env={**os.environ, "REPLAY": replay},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/who"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE)
+    with running_server(*SERVERS[name], REPLAY=replay) as url:
+        yield f"{url}/who"
 
 
 @contextmanager

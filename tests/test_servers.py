@@ -1,14 +1,9 @@
 """Both shells under real servers, on real sockets, with keys fetched from a real server."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -19,33 +14,11 @@ from oauth_rs import Bearer, JWTProvider, RemoteKeys, ResourceServer, asgi, wsgi
 from oauth_rs.asgi_response import Send
 from tests.support.calling import bearer, call_asgi, call_wsgi
 from tests.support.issuing import API, ISSUER, Issuer
+from tests.support.processes import PATIENCE, running_server
 from tests.support.serving import ScriptedServer, serving
 
-ROOT = Path(__file__).parent.parent
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GOOD = Issuer().token(exp=1 << 32)
-PATIENCE = 30.0  # seconds; only a hang takes that long
-
-
-@contextmanager
-def running(keys_url: str, *command: str, socket_option: str) -> Iterator[str]:
-    """A server in a process of its own, on a socket that listens before it starts: nobody has to wait or poll."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening:
-        listening.set_inheritable(True)
-        number = listening.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command, socket_option.format(number)],
-            pass_fds=[number],
-            cwd=ROOT,
-            env={**os.environ, "KEYS_URL": keys_url},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +34,7 @@ def uvicorn() -> Iterator[tuple[str, ScriptedServer]]:
     command = ["uvicorn", "tests.support.served:starlette_app", "--log-level", "warning"]
     with serving() as keys:
         keys.answers["/keys"] = Issuer().jwks
-        with running(f"{keys.url}/keys", *command, socket_option="--fd={}") as url:
+        with running_server(*command, "--fd={}", KEYS_URL=f"{keys.url}/keys") as url:
             yield url, keys
 
 
@@ -71,8 +44,8 @@ def gunicorn() -> Iterator[tuple[str, ScriptedServer]]:
     command = ["gunicorn", "-k", "gthread", "--threads", "8", "--graceful-timeout", "1"]
     with serving() as keys:
         keys.answers["/keys"] = Issuer().jwks
-        with running(
-            f"{keys.url}/keys", *command, "tests.support.served:flask_app", socket_option="--bind=fd://{}"
+        with running_server(
+            *command, "tests.support.served:flask_app", "--bind=fd://{}", KEYS_URL=f"{keys.url}/keys"
         ) as url:
             yield url, keys
 
@@ -226,7 +199,7 @@ def test_an_open_websocket_that_is_refused_is_closed(uvicorn: tuple[str, Scripte
 
 def test_workers_forked_after_the_import_each_fetch_their_keys_once(keys: ScriptedServer) -> None:
     command = ["gunicorn", "--preload", "--workers", "2", "--graceful-timeout", "1", "tests.support.served:flask_app"]
-    with running(f"{keys.url}/keys", *command, socket_option="--bind=fd://{}") as url:
+    with running_server(*command, "--bind=fd://{}", KEYS_URL=f"{keys.url}/keys") as url:
         seen: set[str] = set()
         for _ in range(50):
             with ThreadPoolExecutor(8) as threads:

@@ -1,7 +1,6 @@
 import asyncio
 import logging
 import os
-import signal
 import socket
 import ssl
 import sys
@@ -21,6 +20,7 @@ from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.blocking import BlockingHTTP, _Line, _loop, _loops
 from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
 from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
+from tests.support.processes import in_child
 from tests.support.serving import ScriptedServer, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what the tests are about
@@ -278,19 +278,6 @@ def test_answers_are_not_kept_once_they_are_no_longer_shared(http: BlockingHTTP,
 
 
 # Processes
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """The exit status of a forked process that does `work`: 0 when it returns something true, in time."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            signal.alarm(10)
-            status = 0 if work() else 2
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1]
 
 
 def test_a_fork_inherits_no_lock_that_somebody_holds(http: BlockingHTTP, web: ScriptedServer) -> None:

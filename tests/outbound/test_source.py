@@ -2,7 +2,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -29,6 +28,7 @@ from oauth_rs.outbound.source import TokenSource
 from tests.outbound.provider import API, CLIENT, Provider, granted, no_thread_is_left, send
 from tests.support.misbehaving import slowly
 from tests.support.playing import FakeClock
+from tests.support.processes import in_child
 from tests.support.redis_server import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what some tests are about
@@ -527,19 +527,6 @@ def test_no_new_token_to_be_had_is_said_so(source: TokenSource, provider: Provid
 
 
 # Processes
-
-
-def in_child(work: Callable[[], bool]) -> int:
-    """The exit status of a forked process that does `work`: 0 when it returns something true, in time."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            signal.alarm(10)
-            status = 0 if work() else 2
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1]
 
 
 def test_a_fork_inherits_the_token(source: TokenSource, provider: Provider) -> None:

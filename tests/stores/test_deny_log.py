@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from redis.retry import Retry
 from oauth_rs.denials import Denial, Denials
 from oauth_rs.stores import deny_log
 from oauth_rs.stores.deny_log import DenyLog
-from tests.support.redis_server import RedisServer, free_port, running_redis, wait_until
+from tests.support.redis_server import RedisServer, free_port, running_cluster, running_redis, sentinel_of, wait_until
 
 KEPT = 1000.0
 LOG, EPOCH = b"t:{deny}:log", b"t:{deny}:epoch"
@@ -30,26 +30,6 @@ BAD: list[dict[str, str]] = [
         for odd in ({"claim": "client_id"}, {"before": "soon"}, {"before": "nan"}, {"at": "nan"}, {"at": ""})
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server for the tests that do it no harm; they empty it."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    shared.says("flushall")
-    return shared
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server to stop, stun and start again."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 class Process:
@@ -506,22 +486,11 @@ def test_the_settings_of_a_client_are_taken(own: RedisServer, make: Make, option
         other.end()
 
 
-@contextmanager
-def sentinel_of(folder: Path, server: RedisServer) -> Iterator[RedisServer]:
-    settings = (
-        f"sentinel monitor denials 127.0.0.1 {server.port} 1",
-        "sentinel down-after-milliseconds denials 200",
-        "sentinel failover-timeout denials 2000",
-    )
-    with running_redis(folder, *settings, sentinel=True) as sentinel:
-        yield sentinel
-
-
 def test_a_failover_of_a_sentinel_loses_no_denial(tmp_path: Path, make: Make) -> None:
     with ExitStack() as stack:
         first = stack.enter_context(running_redis(tmp_path))
         replica = stack.enter_context(running_redis(tmp_path, "--replicaof", f"127.0.0.1 {first.port}"))
-        sentinel = stack.enter_context(sentinel_of(tmp_path, first))
+        sentinel = stack.enter_context(sentinel_of(tmp_path, first, "denials"))
         places: Any = redis.sentinel.Sentinel([("127.0.0.1", sentinel.port)])  # type: ignore[no-untyped-call]
         one, other = make(places.master_for("denials")).follow(), make(places.master_for("denials")).follow()
         one.deny("before")
@@ -539,9 +508,7 @@ def test_a_failover_of_a_sentinel_loses_no_denial(tmp_path: Path, make: Make) ->
 
 
 def test_a_cluster_is_followed_by_a_client_of_the_users(tmp_path: Path, make: Make) -> None:
-    with running_redis(tmp_path, "--cluster-enabled", "yes") as server:
-        server.says("execute_command", "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        wait_until(lambda: server.says("cluster", "INFO")["cluster_state"] == "ok", 15)
+    with running_cluster(tmp_path) as server:
         clients = [
             redis.RedisCluster("127.0.0.1", server.port, socket_timeout=0.5, retry=Retry(NoBackoff(), 0)) for _ in "ab"
         ]

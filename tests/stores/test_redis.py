@@ -26,7 +26,7 @@ from oauth_rs.fetch import HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Run
 from oauth_rs.stores.redis import CLOCKS_DIFFER, CONNECTIONS, RedisReplay
-from tests.support.redis_server import RedisServer, running_redis, wait_until
+from tests.support.redis_server import RedisServer, running_cluster, running_redis, sentinel_of, wait_until
 from tests.support.replay_contract import (
     Driven,
     SharedReplayContract,
@@ -39,27 +39,6 @@ from tests.support.replay_contract import (
 SENTINEL = redis.sentinel.Sentinel([])  # type: ignore[no-untyped-call]
 UNAVAILABLE = "replay_store_unavailable"
 LOST = "replay_memory_lost"
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server for the tests that do it no harm; they empty it."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    with shared.client() as client:
-        client.flushall()
-    return shared
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server to stop, stun and start again."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -543,17 +522,6 @@ def test_the_retries_and_time_outs_of_a_client_are_not_ours(own: RedisServer, st
         assert store.use(3, signed=-1) == LOST
 
 
-@contextmanager
-def sentinel_of(folder: Path, server: RedisServer) -> Iterator[RedisServer]:
-    settings = (
-        f"sentinel monitor nonces 127.0.0.1 {server.port} 1",
-        "sentinel down-after-milliseconds nonces 200",
-        "sentinel failover-timeout nonces 2000",
-    )
-    with running_redis(folder, *settings, sentinel=True) as sentinel:
-        yield sentinel
-
-
 def places(sentinel: RedisServer) -> list[tuple[str, int]]:
     """Where to ask: one place is not there."""
     return [("127.0.0.1", 1), ("127.0.0.1", sentinel.port)]
@@ -563,7 +531,7 @@ def test_a_failover_of_a_sentinel_is_noticed(tmp_path: Path, stores: Stores) -> 
     with ExitStack() as stack:
         first = stack.enter_context(running_redis(tmp_path))
         replica = stack.enter_context(running_redis(tmp_path, "--replicaof", f"127.0.0.1 {first.port}"))
-        sentinel = stack.enter_context(sentinel_of(tmp_path, first))
+        sentinel = stack.enter_context(sentinel_of(tmp_path, first, "nonces"))
         theirs: Any = redis.sentinel.Sentinel(places(sentinel))  # type: ignore[no-untyped-call]
         store = stores.blocking(theirs.master_for("nonces"))
         wait_until(lambda: store.use(os.urandom(24)) is True, 15)
@@ -577,7 +545,7 @@ def test_a_failover_of_a_sentinel_is_noticed(tmp_path: Path, stores: Stores) -> 
 
 
 def test_an_asyncio_sentinel_serves_every_loop(server: RedisServer, tmp_path: Path, stores: Stores) -> None:
-    with sentinel_of(tmp_path, server) as sentinel:
+    with sentinel_of(tmp_path, server, "nonces") as sentinel:
         theirs: Any = redis.asyncio.sentinel.Sentinel(places(sentinel))  # type: ignore[no-untyped-call]
         store, now = stores.make(theirs.master_for("nonces")), time.time()
 
@@ -586,14 +554,6 @@ def test_an_asyncio_sentinel_serves_every_loop(server: RedisServer, tmp_path: Pa
             return await drive(Run(store.first_use(key_of(1), now + 3, now + 60, now)))
 
         assert [anyio.run(use) for _ in range(3)] == [True, False, False]
-
-
-@contextmanager
-def running_cluster(folder: Path) -> Iterator[RedisServer]:
-    with running_redis(folder, "--cluster-enabled", "yes") as server:
-        server.says("execute_command", "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        wait_until(lambda: server.says("cluster", "INFO")["cluster_state"] == "ok", 15)
-        yield server
 
 
 @pytest.fixture(scope="module")

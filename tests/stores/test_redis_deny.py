@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,30 +20,10 @@ from oauth_rs.flow import Call, Run
 from oauth_rs.stores.redis_deny import RedisDenyList
 from tests.support.deny_contract import DenyListContract, grant, verdict
 from tests.support.playing import FakeClock, started
-from tests.support.redis_server import RedisServer, free_port, running_redis, wait_until
+from tests.support.redis_server import RedisServer, free_port, wait_until
 
 UNAVAILABLE = "deny_list_unavailable"
 Make = Callable[..., RedisDenyList]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A server for the tests that do it no harm; they empty it."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def server(shared: RedisServer) -> RedisServer:
-    shared.says("flushall")
-    return shared
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server to stop, stun and start again."""
-    with running_redis(tmp_path) as server:
-        yield server
 
 
 def followers() -> list[threading.Thread]:

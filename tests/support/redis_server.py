@@ -115,6 +115,27 @@ def running_redis(folder: Path, *settings: str, sentinel: bool = False) -> Itera
         server.stop()
 
 
+@contextmanager
+def sentinel_of(folder: Path, server: RedisServer, name: str) -> Iterator[RedisServer]:
+    """A sentinel that knows `server` as `name`, and lets a replica take its place within seconds."""
+    settings = (
+        f"sentinel monitor {name} 127.0.0.1 {server.port} 1",
+        f"sentinel down-after-milliseconds {name} 200",
+        f"sentinel failover-timeout {name} 2000",
+    )
+    with running_redis(folder, *settings, sentinel=True) as sentinel:
+        yield sentinel
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[RedisServer]:
+    """A cluster of one server, which has all slots."""
+    with running_redis(folder, "--cluster-enabled", "yes") as server:
+        server.says("execute_command", "CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_until(lambda: server.says("cluster", "INFO")["cluster_state"] == "ok", 15)
+        yield server
+
+
 def wait_until(holds: Callable[[], bool], seconds: float) -> None:
     ends_at = time.monotonic() + seconds
     while not holds():

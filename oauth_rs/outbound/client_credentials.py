@@ -13,15 +13,14 @@ from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
 from .answer import Token
-from .auth import BearerAuth
 from .endpoint import TokenEndpoint
 from .parameters import parameters
-from .source import HTTP, SharedTokens, TokenSource
+from .source import HTTP, OneSource, SharedTokens, TokenSource
 
 logger = logging.getLogger("oauth_rs")
 
 
-class ClientCredentials:
+class ClientCredentials(OneSource):
     """Tokens of `issuer` for this application as `client`.
 
     `audience`, `resource` (one or several) and `extra` are sent as the provider wants them. `token_endpoint` is its URL
@@ -60,18 +59,6 @@ class ClientCredentials:
 
     def __repr__(self) -> str:
         return f"ClientCredentials({self._endpoint.issuer!r}, client_id={self._endpoint.client_id!r})"
-
-    def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
-        """For `httpx2.Client(auth=...)` and `httpx2.AsyncClient(auth=...)`; see BearerAuth."""
-        return self.source.auth(*origins, plain_http=plain_http)
-
-    def token(self) -> str:
-        """A token that is good now, for clients other than httpx2. Raises OutboundError and Unavailable."""
-        return self.source.token()
-
-    async def async_token(self) -> str:
-        """The same for callers that await."""
-        return await self.source.async_token()
 
     def _ask(self, refused: str) -> Flow[Token]:
         if self._shared is not None:

@@ -12,11 +12,10 @@ from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
 from .answer import Token
-from .auth import BearerAuth
 from .endpoint import TokenEndpoint
 from .errors import TokenRefused
 from .parameters import parameters
-from .source import HTTP, TokenSource
+from .source import HTTP, OneSource, TokenSource
 
 
 class RefreshTokenStore(Protocol):
@@ -32,7 +31,7 @@ class RefreshTokenStore(Protocol):
         """Returns once `refresh_token` is safe. It is a secret: encrypt it."""
 
 
-class RefreshToken:
+class RefreshToken(OneSource):
     """Tokens of `issuer` by the refresh token that `store` has, or by `refresh_token` where it has none.
 
     Without a store a refresh token that was replaced is lost with the process. When the provider refuses the token and
@@ -64,18 +63,6 @@ class RefreshToken:
 
     def __repr__(self) -> str:
         return f"RefreshToken({self._endpoint.issuer!r}, client_id={self._endpoint.client_id!r})"
-
-    def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
-        """For `httpx2.Client(auth=...)` and `httpx2.AsyncClient(auth=...)`; see BearerAuth."""
-        return self.source.auth(*origins, plain_http=plain_http)
-
-    def token(self) -> str:
-        """A token that is good now, for clients other than httpx2. Raises OutboundError and Unavailable."""
-        return self.source.token()
-
-    async def async_token(self) -> str:
-        """The same for callers that await."""
-        return await self.source.async_token()
 
     def _ask(self, _refused: str) -> Flow[Token]:
         used = self._unsaved or (yield from self._load()) or self._first

@@ -196,3 +196,21 @@ class TokenSource:
     def _ours(self) -> _Ours:
         # setdefault is atomic: threads that come first in a process, all at once, get the same one.
         return self._by_process.get(os.getpid()) or self._by_process.setdefault(os.getpid(), _Ours())
+
+
+class OneSource:
+    """Whoever gets tokens from one `source`, and hands them out."""
+
+    source: TokenSource
+
+    def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
+        """For `httpx2.Client(auth=...)` and `httpx2.AsyncClient(auth=...)`; see BearerAuth."""
+        return self.source.auth(*origins, plain_http=plain_http)
+
+    def token(self) -> str:
+        """A token that is good now, for clients other than httpx2. Raises OutboundError and Unavailable."""
+        return self.source.token()
+
+    async def async_token(self) -> str:
+        """The same for callers that await."""
+        return await self.source.async_token()

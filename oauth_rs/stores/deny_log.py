@@ -17,11 +17,10 @@ from random import uniform
 from typing import Any, TypeAlias, cast
 
 import redis
-import redis.asyncio
-import redis.exceptions
 
 from ..denials import CLAIMS, Denial, Denials
 from ..errors import Unavailable
+from .redis_clients import FAILURES as REDIS_FAILURES
 from .redis_clients import client_like, client_of_url, watch_cluster
 
 PAUSE = 0.2  # seconds between attempts to reach Redis
@@ -29,16 +28,7 @@ PAGE = 1000  # denials that are read, or written, at a time
 _LATER = (1.0, 3.0)  # seconds after which a process puts back what others have not
 _QUIET = 30.0  # seconds between two lines in the log about the same store
 _KEPT_MORE = 60  # seconds that Redis keeps denials longer than processes do, whose clocks may be ahead
-# What redis-py raises: see redis.py. The last three: what is in the log is not from us.
-FAILURES = (
-    redis.RedisError,
-    redis.exceptions.RedisClusterException,
-    redis.exceptions.ChildDeadlockedError,
-    OSError,
-    ValueError,
-    IndexError,
-    KeyError,
-)
+FAILURES = (*REDIS_FAILURES, KeyError)  # KeyError and its like: what is in the log is not from us
 Client: TypeAlias = redis.Redis | redis.RedisCluster
 
 logger = logging.getLogger("oauth_rs")

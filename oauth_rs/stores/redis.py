@@ -16,11 +16,11 @@ from weakref import ref
 import redis
 import redis.asyncio
 import redis.connection
-import redis.exceptions
 
 from ..errors import Unavailable
 from ..flow import Call, Flow
 from .redis_clients import (
+    FAILURES,
     Servers,
     async_client_like,
     async_client_of_url,
@@ -35,16 +35,6 @@ from .trust import Trust
 TIMEOUT = 1.0  # seconds; a request waits that long for a Redis that does not answer
 CLOCKS_DIFFER = 5.0  # seconds that keys are kept longer: the clock of another machine may be behind by as much
 CONNECTIONS = 64  # per event loop: what awaits more than that many answers waits its turn
-# What redis-py raises. The two that are no RedisError: no node for a slot; a fork that inherited a lock. ValueError,
-# IndexError: what is at the other end does not speak the protocol.
-_FAILURES = (
-    redis.RedisError,
-    redis.exceptions.RedisClusterException,
-    redis.exceptions.ChildDeadlockedError,
-    OSError,
-    ValueError,
-    IndexError,
-)
 
 Client: TypeAlias = redis.Redis | redis.RedisCluster | redis.asyncio.Redis | redis.asyncio.RedisCluster
 _Maker: TypeAlias = Callable[[], Any]
@@ -109,7 +99,7 @@ class RedisReplay:
         client = self._clients.get(os.getpid()) or self._new_client()
         try:
             answer = client.execute_command("SET", self._prefix + key, b"1", b"NX", b"PX", _milliseconds(until - now))
-        except _FAILURES as error:
+        except FAILURES as error:
             if _is_demoted(error, client):
                 client.connection_pool.disconnect(inuse_connections=False)
             raise self._trust.unavailable(error) from error
@@ -126,7 +116,7 @@ class RedisReplay:
                 answer = await line.client.execute_command(
                     "SET", self._prefix + key, b"1", b"NX", b"PX", _milliseconds(until - now)
                 )
-        except _FAILURES as error:
+        except FAILURES as error:
             if _is_demoted(error, line.client):
                 await line.client.connection_pool.disconnect(inuse_connections=False)
             raise self._trust.unavailable(error) from error

@@ -20,11 +20,22 @@ import redis.asyncio.retry
 import redis.asyncio.sentinel
 import redis.backoff
 import redis.connection
+import redis.exceptions
 import redis.retry
 import redis.sentinel
 
 from .trust import Trust
 
+# What redis-py raises. The two that are no RedisError: no node for a slot; a fork that inherited a lock. ValueError,
+# IndexError: what is at the other end does not speak the protocol.
+FAILURES = (
+    redis.RedisError,
+    redis.exceptions.RedisClusterException,
+    redis.exceptions.ChildDeadlockedError,
+    OSError,
+    ValueError,
+    IndexError,
+)
 ENDLESS = 2**31 - 1  # threads are bounded by who makes them, tasks by a semaphore of ours
 _THEIR_TIMEOUT = getattr(redis.connection, "DEFAULT_SOCKET_TIMEOUT", None)  # seconds; for ever before redis-py 8
 # Put into a pool's settings by the pool itself, or with no meaning once nothing is retried.

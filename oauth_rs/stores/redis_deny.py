@@ -15,7 +15,6 @@ from weakref import finalize
 import anyio.to_thread
 import redis
 import redis.connection
-import redis.exceptions
 
 from ..denials import Denials
 from ..deny_list import ENTRIES, LONGEST_LIFE, Denied, Terms

@@ -6,6 +6,7 @@ keys. Does not listen (`running` does), authorize users, or speak TLS.
 
 import json
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -42,8 +43,8 @@ class DevApplication:
         self._hits = hits
         self._routes = [
             *(Route(path, _responder(respond), methods=[*methods]) for path, (methods, respond) in endpoints.items()),
-            Route("/dev/token", self._dev_token, methods=["POST"]),
-            Route("/dev/rotate", self._dev_rotate, methods=["POST"]),
+            Route("/dev/token", _reading(self._dev_token), methods=["POST"]),
+            Route("/dev/rotate", _reading(self._dev_rotate), methods=["POST"]),
             *(_oauth1_routes(three_legged) if three_legged else ()),
         ]
         self.faults = Faults([route.path for route in self._routes])
@@ -64,20 +65,14 @@ class DevApplication:
         """The known path of a request; "" for those of strangers, which are not counted: they would never end."""
         return next((route.path for route in self._routes if route.matches(scope)[0] is not Match.NONE), "")
 
-    async def _dev_token(self, request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return _too_large()
+    async def _dev_token(self, _request: Request, body: bytes) -> Response:
         try:
             token = self._mint.token(**_wishes(body))
         except (ValueError, RecursionError):
             return _invalid("Send JSON with any of claims {}, header {}, drop [] and a known alg.")
         return JSONResponse({"access_token": token, "token_type": "Bearer"}, headers=_NO_STORE)
 
-    async def _dev_rotate(self, request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return _too_large()
+    async def _dev_rotate(self, _request: Request, body: bytes) -> Response:
         try:
             keep = _KEEP[tuple(form(body))]
         except (ValueError, KeyError):
@@ -86,10 +81,7 @@ class DevApplication:
 
 
 def _responder(endpoint: Endpoint) -> Any:
-    async def respond(request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return _too_large()
+    async def respond(request: Request, body: bytes) -> Response:
         if len(request.headers.getlist("authorization")) > 1:
             return _invalid("One Authorization header at a time.")
         # In a thread, because it may write to a database.
@@ -97,7 +89,7 @@ def _responder(endpoint: Endpoint) -> Any:
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         return Response(text, reply.status, dict(reply.headers), reply.media_type)
 
-    return respond
+    return _reading(respond)
 
 
 def _call(request: Request, body: bytes) -> Call:
@@ -114,10 +106,7 @@ def _call(request: Request, body: bytes) -> Call:
 
 
 def _oauth1_routes(three_legged: ThreeLegged) -> list[Route]:
-    async def respond(request: Request) -> Response:
-        body = await _body(request)
-        if body is None:
-            return _too_large()
+    async def respond(request: Request, body: bytes) -> Response:
         if len(request.headers.getlist("authorization")) > 1:
             return _invalid("One Authorization header at a time.")
         headers, text, status = await run_in_threadpool(
@@ -125,7 +114,7 @@ def _oauth1_routes(three_legged: ThreeLegged) -> list[Route]:
         )
         return Response(text, status, headers)
 
-    return [Route(path, respond, methods=[method]) for path, method in three_legged.paths.items()]
+    return [Route(path, _reading(respond), methods=[method]) for path, method in three_legged.paths.items()]
 
 
 def _wishes(body: bytes) -> dict[str, Any]:
@@ -133,6 +122,16 @@ def _wishes(body: bytes) -> dict[str, Any]:
     if isinstance(wishes, dict) and all(isinstance(wishes[name], _WISHES.get(name, ())) for name in wishes):
         return wishes
     raise ValueError("not an object, or a member is unknown or of the wrong type")
+
+
+def _reading(respond: Callable[[Request, bytes], Awaitable[Response]]) -> Any:
+    """An endpoint that is given the body too; one that cannot be read is 413."""
+
+    async def read(request: Request) -> Response:
+        body = await _body(request)
+        return _too_large() if body is None else await respond(request, body)
+
+    return read
 
 
 async def _body(request: Request) -> bytes | None:

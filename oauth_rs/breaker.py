@@ -11,6 +11,12 @@ LONGEST = 30.0  # seconds between probes, doubling from one
 _PROBE = 10.0  # seconds in which a probe ends, or was lost
 
 
+def backoff(failures: int, *, longest: float = LONGEST) -> float:
+    """Seconds to wait after so many failures in a row: none, then one, doubling up to `longest`."""
+    # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
+    return min(longest, 2.0 ** min(failures - 1, 30)) if failures else 0.0
+
+
 class _State(NamedTuple):
     """Failures in a row, and when the next caller may try."""
 
@@ -58,6 +64,5 @@ class Breaker:
         if self._state is not token:  # somebody who shared this failure, or a later success, was quicker
             return
         failures = self._state.failures + 1
-        # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
-        wait = min(self._longest, 2.0 ** min(max(0, failures - self._limit), 30))
+        wait = backoff(max(1, failures - self._limit + 1), longest=self._longest)
         self._state = _State(failures, now + wait)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .breaker import backoff
 from .encoding import json_object
 from .errors import Unavailable
 from .flow import Aside, Fetch, Flow, Reply
@@ -23,7 +24,6 @@ from .urls import secure
 MAX_AGE = 600.0  # seconds a set counts as fresh; a cached verdict may rest on a withdrawn key a little longer
 COOLDOWN = 30.0  # seconds between fetches that unknown key ids may cause
 CEILING = 86_400.0  # seconds the last good set serves while its issuer cannot be reached
-MAX_BACKOFF = 30.0  # seconds between attempts while they fail, doubling from one
 _AHEAD = 0.8
 _OK = 200
 _ACCEPT = (("Accept", "application/jwk-set+json, application/json"),)
@@ -49,8 +49,7 @@ class _Attempt:
     failures: int
 
     def retry_at(self) -> float:
-        # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
-        return self.at + min(MAX_BACKOFF, 2.0 ** min(self.failures - 1, 30)) if self.failures else self.at
+        return self.at + backoff(self.failures)
 
 
 class RemoteKeys:

@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.breaker import Breaker
+from oauth_rs.breaker import Breaker, backoff
+
+
+def test_pauses_double_up_to_a_longest_one() -> None:
+    assert [backoff(failures) for failures in (0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [0, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert [backoff(failures, longest=3) for failures in (1, 2, 3)] == [1, 2, 3]
 
 
 def fail(breaker: Breaker, now: float) -> None:

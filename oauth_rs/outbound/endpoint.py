@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from urllib.parse import urlencode
 
+from ..breaker import backoff
 from ..client_auth import BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
 from ..errors import Unavailable
 from ..flow import Fetch, Flow
@@ -20,7 +21,6 @@ from .errors import OutboundError
 from .flight import Places
 from .parameters import Fields
 
-MAX_BACKOFF = 30.0  # seconds between attempts while they fail, doubling from one
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
 LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it
 _OF_THE_CLIENT = {"invalid_client", "unauthorized_client", "unsupported_grant_type"}
@@ -37,8 +37,7 @@ class Attempts:
 
     def wait(self, now: float) -> float:
         """Seconds until the next attempt; none at all after one that succeeded."""
-        # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
-        return max(0.0, self.at + min(MAX_BACKOFF, 2.0 ** min(self.failures - 1, 30)) - now) if self.failures else 0.0
+        return max(0.0, self.at + backoff(self.failures) - now) if self.failures else 0.0
 
     def failed(self, now: float) -> "Attempts":
         return Attempts(self.failures + 1, now)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..breaker import backoff
 from ..errors import InvalidToken, Unavailable
 from ..flow import Aside, Fetch, Flow, Reply
 from ..keys import KeySource
@@ -18,7 +19,7 @@ from .list_token import MAX_LIST_TOKEN, StatusList, StatusListToken
 TTL = 300.0  # seconds that a list is fresh which does not say
 SHORTEST = 1.0  # seconds: a list that is fresh for less would be fetched with every request
 CEILING = 86_400.0  # seconds: the longest that a list is fresh, or that the last good one serves
-COOLDOWN = 30.0  # seconds between refreshes in the background, and the longest between attempts while they fail
+COOLDOWN = 30.0  # seconds between refreshes in the background
 _AHEAD = 0.8
 _SHARED = 0.5  # seconds that an answer is shared after it came
 _OK = 200
@@ -142,8 +143,7 @@ class RemoteStatusList:
         except Unavailable:
             if self._failures == failures and self._held is before:
                 self._failures = failures + 1
-                # The exponent is bounded: an outage of a night makes more failures than a float has powers of two.
-                self._retry_at = self._signer.monotonic() + min(COOLDOWN, 2.0 ** min(failures, 30))
+                self._retry_at = self._signer.monotonic() + backoff(self._failures)
             raise
 
     def _other_than(self, before: _Held | None) -> _Held | None:

@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import trustme
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oauth_rs import Header, HTTPSettings, IssuerMetadata, JWTProvider, Opaque, RemoteKeys
 from oauth_rs.client_auth import (
@@ -41,6 +43,7 @@ from tests.providers.asking import (
 from tests.support.issuing import API, Issuer
 from tests.support.misbehaving import FAILING
 from tests.support.playing import FakeClock
+from tests.support.processes import PATIENCE
 from tests.support.serving import ScriptedServer, serving
 
 CLIENT = ClientSecret("api", "s%c+r&t=")
@@ -482,10 +485,25 @@ def test_while_it_rests_clients_are_told_when_to_come_back(dev: DevServer, behin
     assert dev.hits["/introspect"] == 9
 
 
+class FailedTogether:
+    """A fault: 500 as soon as so many calls have come, so that all are under way before the first has failed."""
+
+    def __init__(self, calls: int) -> None:
+        self._missing = calls
+        self._complete = anyio.Event()
+
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self._complete.set()
+        await self._complete.wait()
+        await Instead(500)(app, scope, receive, send)
+
+
 @at_once
 def test_a_burst_of_failures_does_not_have_it_left_alone(dev: DevServer, together: Together) -> None:
-    provider, tokens = at(dev, timeout=0.5), [minted(dev) for _ in range(32)]
-    dev.fault("/introspect", Slow(1))
+    provider, tokens = at(dev, timeout=PATIENCE), [minted(dev) for _ in range(32)]
+    dev.fault("/introspect", FailedTogether(32))
     assert {answer.status for answer in together(guarded(provider), tokens)} == {503}
     dev.heal()
     assert {answer.status for answer in together(guarded(provider), tokens)} == {200}

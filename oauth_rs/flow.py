@@ -112,11 +112,25 @@ class Call:
         return (yield self)
 
 
+def given_by(function: Callable[..., Any], *arguments: Any) -> "Flow[Any]":
+    """What `function` gives: a plain one, a coroutine function, or a plain one that gives what must be awaited."""
+    given = yield call(function, *arguments)
+    if inspect.isawaitable(given):
+        # As of a lambda, or of a decorator around a coroutine function. Left as it is, it would pass for a user, and a
+        # refusal that it holds would never be raised.
+        given = yield Call(awaiting=_itself, arguments=(given,))
+    return given
+
+
 def call(function: Callable[..., Any], *arguments: Any) -> Call:
     """The Call of `function`, whether it is a plain or a coroutine function."""
     if is_async(function):
         return Call(awaiting=function, arguments=arguments)
     return Call(blocking=function, arguments=arguments)
+
+
+async def _itself(given: Awaitable[T]) -> T:
+    return await given
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -3,10 +3,11 @@ from dataclasses import FrozenInstanceError
 from functools import partial
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from oauth_rs.errors import InvalidToken, Unavailable
-from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, at_once, call, is_async
+from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, at_once, call, given_by, is_async
 
 URL = "https://id.example.com/keys"
 REPLY = Reply(200, b"{}")
@@ -232,7 +233,7 @@ def test_what_is_no_function_is_not_awaited_either() -> None:
 
 def asking() -> Flow[object]:
     try:
-        return (yield from call(plain, 1))
+        return (yield from given_by(plain, 1))
     except Unavailable as error:
         return error.reason
 
@@ -244,6 +245,19 @@ def test_a_call_gives_what_the_function_returned_whatever_it_is(answer: object) 
     run.send(answer)
     assert run.effect is None
     assert run.result is answer
+
+
+def test_what_a_plain_function_gives_to_be_awaited_is_awaited() -> None:
+    async def found() -> str:
+        return "found"
+
+    run = Run(given_by(plain))
+    run.send(found())
+    effect = waits_for(run)
+    assert isinstance(effect, Call)
+    assert effect.awaiting is not None
+    run.send(anyio.run(effect.awaiting, *effect.arguments))
+    assert (run.effect, run.result) == (None, "found")
 
 
 def test_a_flow_may_go_on_where_a_function_could_not_tell() -> None:

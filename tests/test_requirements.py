@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given
@@ -169,11 +170,11 @@ def test_a_verdict_is_true_or_false_and_nothing_that_looks_like_it(verdict: obje
         lack_of(Condition(owns), held, (Call(blocking=owns, arguments=(held, REQUEST)), verdict))
 
 
-def test_a_coroutine_that_nobody_awaits_does_not_count_as_yes() -> None:
+def test_a_coroutine_is_no_verdict_and_is_awaited_for_one() -> None:
     held = grant()
     coroutine = awaits(held, REQUEST)
-    with pytest.raises(TypeError, match="gives coroutine, not True or False"):
-        lack_of(Condition(owns), held, (Call(blocking=owns, arguments=(held, REQUEST)), coroutine))
+    asked = Call(blocking=owns, arguments=(held, REQUEST)), coroutine
+    assert isinstance(lack_of(Condition(owns), held, asked, (ANY, False)), InsufficientScope)
     coroutine.close()
 
 

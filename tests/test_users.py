@@ -1,11 +1,16 @@
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
-from oauth_rs.errors import Unavailable
+from oauth_rs import Bearer, ResourceServer
+from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.flow import Call
 from oauth_rs.model import Grant
 from oauth_rs.users import with_user
+from tests.providers.asking import Behind, each_shell
+from tests.support.issuing import Issuer
 from tests.support.playing import play
 
 GRANT = Grant(
@@ -56,3 +61,14 @@ def test_a_database_that_does_not_answer_is_no_missing_user() -> None:
 def test_a_user_is_not_shown() -> None:
     grant = play(with_user(GRANT, by_subject), (Call(by_subject, None, (GRANT,)), "s3cret"))
     assert "s3cret" not in repr(grant)
+
+
+@each_shell
+def test_a_plain_function_may_pass_on_a_coroutine(behind: Behind) -> None:
+    async def refuse(_grant: Grant) -> None:
+        await anyio.lowlevel.checkpoint()
+        raise InvalidToken("user_locked", "This user is locked.")
+
+    issuer = Issuer()
+    ask = behind(ResourceServer(Bearer(issuer.provider()), user=lambda grant: refuse(grant)))  # noqa: PLW0108 - as said
+    assert ask(issuer.token()).status == 401

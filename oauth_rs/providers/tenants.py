@@ -11,7 +11,7 @@ from typing import Any
 
 from ..cache import GenerationalCache
 from ..catalogue import ScopeCatalogue
-from ..flow import Flow, call
+from ..flow import Flow, given_by
 from ..model import Grant
 from . import unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
@@ -124,7 +124,7 @@ class TenantProviders:
         return tenant.provider
 
     def _meet(self, issuer: str, token: Presented) -> Flow[Grant]:
-        found = yield from call(self._resolve, issuer)
+        found = yield from given_by(self._resolve, issuer)
         now = self._monotonic()
         if found is None:
             self._unknown.put(issuer.encode(), now + UNKNOWN_SECONDS, now)

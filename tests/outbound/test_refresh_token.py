@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -106,7 +108,20 @@ def test_one_that_is_replaced_is_never_used_again(provider: Provider, clock: Fak
     assert sent(provider) == ["r-1", "r-2", "r-3"]
 
 
-@pytest.mark.parametrize("kind", [Store, AsyncStore])
+class Relaying(Store):
+    """Plain functions that give what must be awaited, as those do that pass on what an asynchronous driver gives."""
+
+    def load(self) -> Any:
+        return self._later(super().load)
+
+    def save(self, refresh_token: str, /) -> Any:
+        return self._later(partial(super().save, refresh_token))
+
+    async def _later(self, do: Callable[[], Any]) -> Any:
+        return do()
+
+
+@pytest.mark.parametrize("kind", [Store, AsyncStore, Relaying])
 def test_a_store_outlives_the_process(provider: Provider, clock: FakeClock, kind: type[Store]) -> None:
     Rotating(provider)
     store = kind()

@@ -45,7 +45,8 @@ class IntrospectionProvider:
     `client` is how this application proves itself there (see client_auth.py). `audience` names this API in the `aud` of
     answers (one name or several). `audience_unproved=True` accepts answers that have no `aud`, and with them tokens
     that were issued for other APIs of the provider. `issuer`, that of the metadata by default, must be the `iss` of an
-    answer that has one. With `keys` answers are signed, for the client's id, and no others count.
+    answer that has one, and is the issuer of grants. Where nothing states it, that is the URL of the endpoint, and
+    `iss` is not checked. With `keys` answers are signed, for the client's id, and no others count.
 
     `scopes`, `roles`, `accepts`, `properties`, `owner` and `domain` are those of JWTProvider. `timeout` of one call,
     `cache_seconds` and `refused_seconds` (at most 300, 0 for none) and `leeway` are in seconds; `cache_size` counts
@@ -98,7 +99,9 @@ class IntrospectionProvider:
             monotonic=monotonic,
         )
         self.name = name or str(location)
-        self.issuer = issuer or (location.issuer if isinstance(location, IssuerMetadata) else "")
+        self._stated_issuer = issuer or (location.issuer if isinstance(location, IssuerMetadata) else "")
+        # Never empty: subjects of two providers without a name would be one another's.
+        self.issuer = self._stated_issuer or str(location)
         self.accepts = selectors_of(accepts)
         self._audience, self._audience_unproved = _names(audience), audience_unproved
         if not self._audience and not audience_unproved:
@@ -109,7 +112,7 @@ class IntrospectionProvider:
         self._signed: SignedAnswers | None = None
         if keys is not None:
             self._signed = SignedAnswers(
-                keys, issuer=self.issuer, audience=client.client_id, leeway=leeway, clock=clock
+                keys, issuer=self._stated_issuer, audience=client.client_id, leeway=leeway, clock=clock
             )
         listed = role_maps(roles)
         self._scoping = scoping_of(scopes, listed)
@@ -159,7 +162,7 @@ class IntrospectionProvider:
             raise unusable()
         confirmation = claim.confirmation(answer)
         _check_kind(answer, is_bound=confirmation is not None)
-        if self.issuer and answer.get("iss", self.issuer) != self.issuer:
+        if self._stated_issuer and answer.get("iss", self.issuer) != self.issuer:
             raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
         if answer.get("aud") is not None or not self._audience_unproved:
             claim.check_audience(answer, self._audience)

@@ -42,8 +42,9 @@ class UserInfoProvider:
     `check` proves that it was issued to this application. Without one there must be `audience_unproved=True`, and then
     any application that is given a token of a user can act as that user here. `fields` maps claims to members of the
     answer, `sub` among them; the whole answer is the claim `userinfo`. Scopes are those that the check knows, and
-    `grants` for every good token. `scopes`, `accepts`, `owner` and `domain` are those of JWTProvider, the other options
-    those of IntrospectionProvider.
+    `grants` for every good token. `issuer`, that of the metadata or else the URL of the endpoint, is the issuer of
+    grants: it makes a `sub` of this provider another than the same one elsewhere. `scopes`, `accepts`, `owner` and
+    `domain` are those of JWTProvider, the other options those of IntrospectionProvider.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class UserInfoProvider:
         *,
         check: TokenCheck | None = None,
         audience_unproved: bool = False,
+        issuer: str = "",
         fields: Mapping[str, ClaimPath] = OPENID_FIELDS,
         grants: Collection[str] = (),
         scopes: Collection[str] | None = None,
@@ -78,6 +80,8 @@ class UserInfoProvider:
         for option, value in (("scopes", scopes), ("grants", grants)):
             if isinstance(value, str):
                 raise TypeError(f"{option} is a list of strings, not one string")
+        if not isinstance(issuer, str):
+            raise TypeError("issuer is text, the name under which users of this provider are known")
         check_seconds("leeway", leeway, most=MAX_LEEWAY)
         self._verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
@@ -91,7 +95,7 @@ class UserInfoProvider:
             monotonic=monotonic,
         )
         self.name = name or str(location)
-        self.issuer = location.issuer if isinstance(location, IssuerMetadata) else ""
+        self.issuer = issuer or str(location)  # never empty: see IntrospectionProvider
         self.accepts = selectors_of(accepts)
         self._check = check
         self._fields = _paths(fields)

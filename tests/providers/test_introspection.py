@@ -508,6 +508,11 @@ def test_the_endpoint_is_found_by_the_metadata_of_the_issuer(wall: FakeClock) ->
         verify(provider, active(iss="https://other.example.com"), token="other")
 
 
+@pytest.mark.parametrize("answer", [active(), active(iss="https://other.example.com")], ids=["ours", "another"])
+def test_where_no_issuer_is_stated_the_endpoint_is_it(answer: Reply, wall: FakeClock) -> None:
+    assert verify(made(clock=wall), answer).issuer == URL
+
+
 def test_warm_finds_the_endpoint_and_fetches_the_keys(wall: FakeClock) -> None:
     played(made(IssuerMetadata(ISSUER)).warm(), METADATA)
     played(made().warm())

@@ -71,11 +71,16 @@ def test_the_user_endpoint_is_shown_the_token_in_a_header() -> None:
 
 def test_a_good_token_proves_whose_it_is() -> None:
     grant = verify(made(name="friends"), ADA)
-    assert (grant.scheme, grant.provider, grant.issuer) == ("Bearer", "friends", "")
+    assert (grant.scheme, grant.provider, grant.issuer) == ("Bearer", "friends", URL)
     assert (grant.subject, grant.client_id, grant.scopes, grant.expires_at) == ("ada", "", frozenset(), 0)
     assert grant.confirmation is None
     assert grant.owner == {"name": "Ada", "email": "ada@example.com", "preferred_username": "al"}
     assert grant.claims["userinfo"]["groups"] == ["staff"]
+
+
+def test_the_issuer_may_be_named() -> None:
+    assert verify(made(issuer="https://id.example.com"), ADA).issuer == "https://id.example.com"
+    assert github(APP, issuer="https://github.com").issuer == "https://github.com"
 
 
 def test_fields_say_where_claims_stand() -> None:
@@ -374,6 +379,7 @@ def test_warm_finds_the_endpoint() -> None:
         ({"grants": "photos"}, "grants is a list"),
         ({"scopes": "photos"}, "scopes is a list"),
         ({"accepts": "gho_"}, "accepts is a selector"),
+        ({"issuer": IssuerMetadata("https://id.example.com")}, "issuer is text"),
         ({"leeway": None}, "leeway is a number"),
         ({"timeout": "1"}, "timeout is a number"),
         ({"cache_seconds": "60"}, "cache_seconds is a number"),

@@ -6,9 +6,11 @@ would let that in as its user. A check asks the provider first. Does not ask abo
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
+from math import inf
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -21,6 +23,7 @@ from .seconds import TIMEOUT
 
 _OK, _NOT_FOUND = 200, 404
 _SECONDS = re.compile("[0-9]{1,12}")  # some write a number as text
+_LONGEST = 10**9  # seconds that a token may live: more is no date any more
 _ACCEPT = (("Accept", JSON),)
 _JSON = (*_ACCEPT, ("Content-Type", JSON))
 _GITHUB_SAYS = frozenset({_OK, _NOT_FOUND, 422})  # 422: what is not even like a token of GitHub's
@@ -71,7 +74,8 @@ class GitHubCheck:
 @dataclass(frozen=True, slots=True)
 class TokenInfoCheck:
     """An endpoint that tells for whom a token is: its JSON answer to the form field `access_token` has `client_id`
-    in `member`, as `aud` or `azp`. The token goes into the body, never into the URL. `timeout` is in seconds.
+    in `member`, as `aud` or `azp`. The token goes into the body, never into the URL. `timeout` is in seconds, `clock`
+    wall time: an answer may say when a token ends by `exp`, or by `expires_in` seconds from now.
     """
 
     url: str
@@ -79,6 +83,7 @@ class TokenInfoCheck:
     client_id: str
     member: str = "aud"
     timeout: float = TIMEOUT
+    clock: Callable[[], float] = field(default=time.time, repr=False, compare=False)
     _endpoint: Endpoint = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,25 +104,32 @@ class TokenInfoCheck:
         if reply.status != _OK:
             raise inactive()
         answer = members_of(reply)
-        if _is_over(answer):
+        left = _seconds_left(answer)
+        if not _is_good(answer) or left <= 0:
             raise inactive()
         if answer.get(self.member) != self.client_id:
             raise _not_ours()
         claims: dict[str, Any] = {"client_id": self.client_id, "scope": answer.get("scope", "")}
         if "exp" in answer:
-            exp = answer["exp"]
-            claims["exp"] = int(exp) if isinstance(exp, str) and _SECONDS.fullmatch(exp) else exp
+            claims["exp"] = _number(answer["exp"])
+        elif left < inf:
+            claims["exp"] = int(self.clock() + min(left, _LONGEST))
         return claims
 
 
-def _is_over(answer: Mapping[str, Any]) -> bool:
-    """True where one of the ways to say that a token is no good, or not by itself, is in a good answer."""
-    if answer.get("active", True) is not True or "error" in answer or answer.get("cnf") is not None:
-        return True
-    left = answer.get("expires_in", 1)
-    if isinstance(left, str) and _SECONDS.fullmatch(left):
-        left = int(left)
-    return not isinstance(left, int | float) or left <= 0
+def _is_good(answer: Mapping[str, Any]) -> bool:
+    """False where one of the ways to say that a token is no good, or not by itself, is in a good answer."""
+    return answer.get("active", True) is True and "error" not in answer and answer.get("cnf") is None
+
+
+def _seconds_left(answer: Mapping[str, Any]) -> float:
+    """What `expires_in` says; infinite where it is not there, 0 where it says nothing."""
+    left = _number(answer.get("expires_in", inf))
+    return left if isinstance(left, int | float) else 0
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and _SECONDS.fullmatch(value) else value
 
 
 def _not_ours() -> InvalidToken:

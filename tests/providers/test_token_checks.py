@@ -9,6 +9,7 @@ from oauth_rs.flow import Fetch, Reply
 from oauth_rs.providers.token_checks import GitHubCheck, TokenCheck, TokenInfoCheck
 from tests.providers.asking import DOWN, form, played, said, undecided
 from tests.providers.presenting import digest, refused
+from tests.support.playing import FakeClock
 
 URL = "https://id.example.com/tokeninfo"
 APP = {"client_id": "app", "name": "Photos"}
@@ -187,11 +188,26 @@ def test_a_token_that_is_ours_and_no_good_is_not_active(said_too: dict[str, Any]
         claims_of(INFO, said(aud="app", **said_too))
 
 
-@pytest.mark.parametrize(
-    "said_too", [{"active": True}, {"cnf": None}, {"expires_in": 3599}, {"expires_in": "3599"}, {"expires_in": 0.5}]
-)
+@pytest.mark.parametrize("said_too", [{"active": True}, {"cnf": None}])
 def test_what_says_that_a_token_is_good_does_no_harm(said_too: dict[str, Any]) -> None:
     assert claims_of(INFO, said(aud="app", **said_too)) == {"client_id": "app", "scope": ""}
+
+
+@pytest.mark.parametrize(
+    ("said_too", "exp"),
+    [
+        ({"expires_in": 3599}, 1_000_003_599),
+        ({"expires_in": "3599"}, 1_000_003_599),
+        ({"expires_in": 0.5}, 1_000_000_000),
+        ({"expires_in": 1e300}, 2_000_000_000),
+        ({"expires_in": 10**400}, 2_000_000_000),
+        ({"expires_in": 3599, "exp": 7}, 7),  # the same said in another way, by a clock that is not ours
+    ],
+    ids=str,
+)
+def test_a_token_ends_when_its_seconds_are_over(said_too: dict[str, Any], exp: int) -> None:
+    check = TokenInfoCheck(URL, client_id="app", clock=FakeClock(1_000_000_000.0))
+    assert claims_of(check, said(aud="app", **said_too))["exp"] == exp
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -14,7 +15,17 @@ import pytest
 import trustme
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oauth_rs import Header, HTTPSettings, IssuerMetadata, JWTProvider, Opaque, RemoteKeys
+from oauth_rs import (
+    Bearer,
+    Header,
+    HTTPSettings,
+    IssuerMetadata,
+    JWTProvider,
+    OAuthError,
+    Opaque,
+    RemoteKeys,
+    ResourceServer,
+)
 from oauth_rs.client_auth import (
     BearerToken,
     ClientAuth,
@@ -30,6 +41,7 @@ from oauth_rs.flow import Certificate
 from oauth_rs.providers.introspection import IntrospectionProvider
 from oauth_rs.providers.introspection_jwt import MEDIA_TYPE
 from oauth_rs.providers.userinfo import UserInfoProvider, github, openid
+from oauth_rs.refusal import Refusal
 from tests.providers.asking import (
     Ask,
     Behind,
@@ -351,7 +363,7 @@ def test_an_endpoint_that_misbehaves_is_a_503_in_time(behind: Behind, web: Scrip
 
 
 FAULTS: dict[str, Fault] = {
-    "slow": Slow(3),
+    "slow": Slow(6),
     "401": Instead(401),
     "403": Instead(403),
     "404": Instead(404),
@@ -368,7 +380,7 @@ FAULTS: dict[str, Fault] = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_provider_that_fails_is_a_503_until_it_is_well(dev: DevServer, behind: Behind, fault: Fault) -> None:
     # Not shared, or what was answered before it was well would be good for a second more.
-    ask, token = behind(guarded(at(dev, timeout=0.5, refused_seconds=0))), minted(dev)
+    ask, token = behind(guarded(at(dev, timeout=2, refused_seconds=0))), minted(dev)
     dev.fault("/introspect", fault)
     not_decided(ask, token)
     dev.heal()
@@ -509,17 +521,36 @@ def test_a_burst_of_failures_does_not_have_it_left_alone(dev: DevServer, togethe
     assert {answer.status for answer in together(guarded(provider), tokens)} == {200}
 
 
+class LastToBeServed(ResourceServer):
+    """A server and, as a fault, an endpoint that answers when the server has refused so many requests."""
+
+    def __init__(self, provider: IntrospectionProvider, refusals: int) -> None:
+        super().__init__(Bearer(provider))
+        self._refused = threading.Semaphore(0)
+        self._refusals = refusals
+
+    def refuse(self, error: OAuthError) -> Refusal:
+        self._refused.release()
+        return super().refuse(error)
+
+    async def __call__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(self._refusals):
+            await anyio.to_thread.run_sync(self._refused.acquire, True, PATIENCE)
+        await app(scope, receive, send)
+
+
 @at_once
 def test_when_it_is_up_again_one_call_finds_out(dev: DevServer, together: Together) -> None:
     clock, tokens = FakeClock(), [minted(dev) for _ in range(32)]
-    provider = at(dev, monotonic=clock)
+    provider = at(dev, timeout=PATIENCE, monotonic=clock)
     dev.stop()
     for _ in range(3):
         not_decided(behind_wsgi(guarded(provider)), tokens[0])
     dev.start()
     clock.pass_seconds(1)
-    dev.fault("/introspect", Slow(1), calls=1)
-    answers = together(guarded(provider), tokens)
+    server = LastToBeServed(provider, refusals=31)
+    dev.fault("/introspect", server, calls=1)
+    answers = together(server, tokens)
     assert sorted(answer.status for answer in answers) == [200] + [503] * 31
     assert dev.hits["/introspect"] == 1
     assert {answer.status for answer in together(guarded(provider), tokens)} == {200}

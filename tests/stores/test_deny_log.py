@@ -17,6 +17,7 @@ from redis.retry import Retry
 from oauth_rs.denials import Denial, Denials
 from oauth_rs.stores import deny_log
 from oauth_rs.stores.deny_log import DenyLog
+from tests.support.processes import PATIENCE
 from tests.support.redis_server import RedisServer, free_port, running_cluster, running_redis, sentinel_of, wait_until
 
 KEPT = 1000.0
@@ -338,7 +339,7 @@ def test_a_replica_is_not_asked(own: RedisServer, tmp_path: Path, make: Make, ca
         replica.says("replicaof", "NO", "ONE")
         wait_until(lambda: process.is_current, 5)
         replica.says("replicaof", "127.0.0.1", own.port)
-        wait_until(process.is_lost, 10)
+        wait_until(process.is_lost, PATIENCE)
         process.end()
 
 

@@ -14,6 +14,7 @@ from oauth_rs import JWTProvider, StaticKeys
 
 ISSUER = "https://id.example.com"
 API = "https://api.example.com"
+LIFE = 3600  # seconds: tokens that are made when a test file is read must be good when its last test runs
 
 ALGORITHMS: dict[str, Any] = {
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
@@ -77,7 +78,7 @@ class Issuer:
             "iss": self.issuer,
             "sub": "ada",
             "aud": API,
-            "exp": now + 600,
+            "exp": now + LIFE,
             "iat": now,
             "jti": "1",
             "client_id": "app",

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 from .encoding import json_object
 from .errors import Unavailable
-from .flow import Fetch, Flow
+from .flow import Fetch, Flow, Reply
 from .urls import secure
 
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
-_CLIENT_ERRORS = range(400, 500)
+_OUTAGE = 500  # and above
+# What a path that a site does not know may lead to, its login or a long page: no more than a 404 it is an outage.
+_OTHER_PAGES = {"redirected", "reply_too_large"}
 UNREACHABLE = "The issuer of the access token could not be reached."
 
 
@@ -84,20 +86,34 @@ def metadata_urls(issuer: str) -> tuple[str, ...]:
 def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
     """The metadata document of `issuer`, an https URL or an http one to this machine.
 
-    Raises Unavailable (`discovery_failed`, `issuer_mismatch`) and what `Fetch` raises.
+    A place that has something else leads to the next, an outage to none: it would be asked for again at each. Raises
+    Unavailable (`discovery_failed`, `issuer_mismatch`) and what `Fetch` raises.
     """
+    reason = "discovery_failed"
     for url in metadata_urls(issuer):
-        reply = yield from Fetch("GET", url, _ACCEPT_JSON, shared=shared)
-        if reply.status in _CLIENT_ERRORS:
-            continue
-        if reply.status != _OK:
-            break
         try:
-            document = json_object(reply.body)
-        except ValueError:
-            continue  # many sites answer an unknown path with their front page and 200
+            reply = yield from Fetch("GET", url, _ACCEPT_JSON, shared=shared)
+        except Unavailable as error:
+            if error.reason not in _OTHER_PAGES:
+                raise
+            reason = error.reason
+            continue
+        if reply.status >= _OUTAGE:
+            break
+        document = _document(reply)
+        if document is None:
+            continue
         if document.get("issuer") != issuer:
             # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
             raise Unavailable("issuer_mismatch", UNREACHABLE)
         return document
-    raise Unavailable("discovery_failed", UNREACHABLE)
+    raise Unavailable(reason, UNREACHABLE)
+
+
+def _document(reply: Reply) -> Mapping[str, Any] | None:
+    if reply.status != _OK:
+        return None
+    try:
+        return json_object(reply.body)
+    except ValueError:
+        return None  # many sites answer an unknown path with their front page and 200

@@ -67,9 +67,20 @@ def test_the_first_place_that_answers_is_believed() -> None:
     assert discovered(reply(DOCUMENT)) == DOCUMENT
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 499])
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 400, 401, 403, 404, 405, 410, 499])
 def test_a_place_that_has_no_metadata_leads_to_the_next(status: int) -> None:
     assert discovered(Reply(status, b""), Reply(status, json.dumps(DOCUMENT).encode()), reply(DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.parametrize("reason", ["redirected", "reply_too_large"])
+def test_a_redirect_or_a_long_page_leads_to_the_next(reason: str) -> None:
+    assert discovered(Unavailable(reason, "x"), Unavailable(reason, "x"), reply(DOCUMENT)) == DOCUMENT
+
+
+@pytest.mark.parametrize("reason", ["redirected", "reply_too_large"])
+def test_where_no_place_has_metadata_a_redirect_or_a_long_page_is_the_reason(reason: str) -> None:
+    with pytest.raises(Unavailable, match=reason):
+        discovered(NOT_FOUND, Unavailable(reason, "x"), NOT_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +92,8 @@ def test_a_page_that_is_no_json_object_leads_to_the_next(body: bytes) -> None:
     assert discovered(Reply(200, body), reply(DOCUMENT)) == DOCUMENT
 
 
-@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 500, 502, 503])
-def test_a_redirect_or_a_failing_server_ends_the_search(status: int) -> None:
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_failing_server_ends_the_search(status: int) -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
         discovered(reply(DOCUMENT, status))
 
@@ -115,8 +126,9 @@ def test_metadata_that_names_no_issuer_is_never_believed() -> None:
         discovered(NOT_FOUND, reply({"jwks_uri": DOCUMENT["jwks_uri"]}))
 
 
-def test_a_fetch_that_fails_ends_the_search_with_its_own_reason() -> None:
-    failure = Unavailable("fetch_failed", "The issuer of the access token could not be reached.", retry_after=7)
+@pytest.mark.parametrize("reason", ["fetch_failed", "fetch_timeout"])
+def test_a_fetch_that_fails_ends_the_search_with_its_own_reason(reason: str) -> None:
+    failure = Unavailable(reason, "The issuer of the access token could not be reached.", retry_after=7)
     with pytest.raises(Unavailable) as raised:
         discovered(NOT_FOUND, failure)
     assert raised.value is failure

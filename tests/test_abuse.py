@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -25,7 +25,6 @@ from tests.support.playing import FakeClock
 from tests.support.serving import ScriptedServer
 
 METADATA = "/.well-known/oauth-authorization-server"
-TLS = ssl.create_default_context()  # read once: it takes longer than most of these exchanges
 TIMEOUT = 0.2
 PATIENCE = 60.0  # seconds: where a slow test machine must not turn an answer into a time-out
 FAULTS: dict[str, Any] = {
@@ -57,6 +56,12 @@ def hello_wsgi(_environ: Any, start_response: Any) -> list[bytes]:
     return [b"hello"]
 
 
+@cache
+def settings_of(timeout: float) -> HTTPSettings:
+    """Made once: reading the trust anchors takes longer than most of these exchanges."""
+    return HTTPSettings(timeout=timeout, tls=ssl.create_default_context)
+
+
 class Scene:
     """An API whose keys come from `web`, with one clock for all that never goes back."""
 
@@ -71,7 +76,7 @@ class Scene:
         source = keys or RemoteKeys(IssuerMetadata(web.url), monotonic=self.clock)
         self.provider = JWTProvider(web.url, audience=API, keys=source, monotonic=self.clock)
         self.server = ResourceServer(Bearer(self.provider))
-        settings = HTTPSettings(timeout=timeout, tls=TLS)
+        settings = settings_of(timeout)
         self.wsgi = wsgi.OAuthMiddleware(hello_wsgi, self.server, http=settings)
         self.asgi = asgi.OAuthMiddleware(hello_asgi, self.server, http=settings)
         self._call = partial(call_wsgi, self.wsgi) if shell == "wsgi" else partial(call_asgi, self.asgi)
@@ -90,7 +95,7 @@ class Scene:
 
     def warm(self) -> str:
         """A token that was let in, its keys fetched with patience."""
-        BlockingHTTP(HTTPSettings(tls=TLS)).drive(Run(self.server.warm()), lambda _: None)
+        BlockingHTTP(settings_of(PATIENCE)).drive(Run(self.server.warm()), lambda _: None)
         token = self.issuer.token()
         assert self.call(token).status == 200
         return token

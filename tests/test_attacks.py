@@ -27,7 +27,6 @@ from oauth_rs import (
     FormField,
     Grant,
     Header,
-    HTTPSettings,
     JWTProvider,
     LegacyQuery,
     OAuthError,
@@ -47,6 +46,7 @@ from tests.support.calling import Answer, Headers, bearer, call_asgi, call_wsgi,
 from tests.support.issuing import API, ISSUER, Issuer, encode
 from tests.support.playing import PlainRequest, play
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import trusting
 
 OTHER = "https://other.example"
 MEGABYTE = 1 << 20
@@ -422,13 +422,12 @@ CERTIFICATES = {
 
 @pytest.mark.parametrize("certificate", CERTIFICATES.values(), ids=CERTIFICATES)
 def test_keys_are_not_taken_from_a_server_with_a_certificate(certificate: trustme.LeafCert) -> None:
-    ours, theirs = ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _AUTHORITY.configure_trust(ours)
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(theirs)
     with serving(lambda sock: theirs.wrap_socket(sock, server_side=True)) as web:
         web.answers["/jwks"] = Issuer().jwks
         with pytest.raises(Unavailable, match="fetch_failed"):
-            BlockingHTTP(HTTPSettings(tls=ours)).fetch(Fetch("GET", f"{web.url}/jwks"))
+            BlockingHTTP(trusting(_AUTHORITY)).fetch(Fetch("GET", f"{web.url}/jwks"))
     assert not web.hits
 
 

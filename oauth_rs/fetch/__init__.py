@@ -22,6 +22,7 @@ from ..flow import Certificate, Fetch, Reply
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
 MAX_CERTIFICATES = 32  # of this side, whose TLS contexts are kept
 _REDIRECTS = range(300, 400)
+_AS = "as tls=lambda: ssl.create_default_context(cafile='ca.pem')"
 # What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
 
@@ -31,10 +32,15 @@ E = TypeVar("E", bound=threading.Event | anyio.Event)
 
 @dataclass(frozen=True, kw_only=True)
 class HTTPSettings:
-    """How to reach issuers: seconds for a whole exchange, trust anchors (the system's by default), a proxy URL."""
+    """How to reach issuers: seconds for a whole exchange, `tls`, a proxy URL.
+
+    `tls` is a function that makes a TLS context, as `ssl.create_default_context`; left out, the system's trust anchors
+    count. It is called again for each certificate of this side: a context cannot be copied, and what a copy lacked, as
+    a minimum version or revocation lists, would be missing where nobody looks. Raises TypeError and ValueError.
+    """
 
     timeout: float = TIMEOUT
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
     proxy: str | None = None
 
     def __post_init__(self) -> None:
@@ -42,11 +48,28 @@ class HTTPSettings:
             raise ValueError("timeout is a number of seconds above 0")
         if self.proxy is not None:
             httpx2.Proxy(self.proxy)  # raises ValueError for what is not the URL of a proxy
+        if self.tls is not None:
+            self._try(self.tls)
+
+    def _try(self, tls: object) -> None:
+        if not callable(tls):
+            raise TypeError(f"tls is a function that makes a TLS context, {_AS}: a context itself cannot be copied")
+        try:
+            another = tls()
+            if not isinstance(another, ssl.SSLContext):
+                raise TypeError(f"tls gives an ssl.SSLContext, {_AS}")
+            if another is self._tls:
+                raise ValueError(f"tls makes a new context each time it is called, {_AS}")
+        except OSError as error:
+            raise ValueError(f"tls cannot make a TLS context: {error}") from error
+
+    def _made(self) -> ssl.SSLContext:
+        return self.tls() if self.tls is not None else httpx2.create_ssl_context(trust_env=False)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         # Reading the trust anchors takes longer than a fetch; one context serves every client, thread and loop.
-        return self.tls or httpx2.create_ssl_context(trust_env=False)
+        return self._made()
 
     @cached_property
     def _with_certificate(self) -> Callable[[Certificate], ssl.SSLContext]:
@@ -54,10 +77,7 @@ class HTTPSettings:
 
     def _loaded(self, certificate: Certificate) -> ssl.SSLContext:
         # A context of its own: whoever loads a certificate into that of others shows it to every server.
-        context = httpx2.create_ssl_context(trust_env=False)
-        if self.tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=b"".join(self.tls.get_ca_certs(binary_form=True)))
+        context = self._made()
         context.load_cert_chain(certificate.chain, certificate.key, certificate.password)
         return context
 

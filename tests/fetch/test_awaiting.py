@@ -19,6 +19,7 @@ from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
 from tests.support.misbehaving import FAILING, Floods, silent, slowly
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import trusting
 
 pytestmark = [
     pytest.mark.anyio,
@@ -26,17 +27,19 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Async generator 'httpcore2:ResourceWarning"),
 ]
 TIMEOUT = 0.2
-TLS = ssl.create_default_context()  # read once: it takes longer than most of these exchanges
+# Read once: the trust anchors take longer than most of these exchanges.
+SETTINGS = HTTPSettings(tls=ssl.create_default_context)
+HASTY = HTTPSettings(timeout=TIMEOUT, tls=ssl.create_default_context)
 
 
 @pytest.fixture
 def http() -> AwaitingHTTP:
-    return AwaitingHTTP(HTTPSettings(tls=TLS))
+    return AwaitingHTTP(SETTINGS)
 
 
 @pytest.fixture
 def hasty() -> AwaitingHTTP:
-    return AwaitingHTTP(HTTPSettings(timeout=TIMEOUT, tls=TLS))
+    return AwaitingHTTP(HASTY)
 
 
 async def no_body(limit: int) -> bytes | None:
@@ -136,12 +139,6 @@ def tls_server(ca: trustme.CA) -> Iterator[ScriptedServer]:
     with serving(lambda listening: context.wrap_socket(listening, server_side=True)) as server:
         server.answers["/jwks"] = {"keys": []}
         yield server
-
-
-def trusting(ca: trustme.CA) -> HTTPSettings:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return HTTPSettings(tls=context)
 
 
 async def test_a_certificate_of_a_trusted_authority_is_accepted() -> None:

@@ -22,20 +22,23 @@ from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
 from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
 from tests.support.processes import in_child
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import trusting
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what the tests are about
 TIMEOUT = 0.2
-TLS = ssl.create_default_context()  # read once: it takes longer than most of these exchanges
+# Read once: the trust anchors take longer than most of these exchanges.
+SETTINGS = HTTPSettings(tls=ssl.create_default_context)
+HASTY = HTTPSettings(timeout=TIMEOUT, tls=ssl.create_default_context)
 
 
 @pytest.fixture
 def http() -> BlockingHTTP:
-    return BlockingHTTP(HTTPSettings(tls=TLS))
+    return BlockingHTTP(SETTINGS)
 
 
 @pytest.fixture
 def hasty() -> BlockingHTTP:
-    return BlockingHTTP(HTTPSettings(timeout=TIMEOUT, tls=TLS))
+    return BlockingHTTP(HASTY)
 
 
 def no_body(limit: int) -> bytes | None:
@@ -147,12 +150,6 @@ def tls_server(ca: trustme.CA, name: str = "127.0.0.1") -> Iterator[ScriptedServ
         yield server
 
 
-def trusting(ca: trustme.CA) -> HTTPSettings:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return HTTPSettings(tls=context)
-
-
 def test_a_certificate_of_a_trusted_authority_is_accepted() -> None:
     ca = trustme.CA()
     with tls_server(ca) as server:
@@ -186,7 +183,7 @@ def pairs() -> list[tuple[socket.socket, socket.socket]]:
 
 def test_a_connection_that_is_cut_never_touches_another_that_got_its_number() -> None:
     ca = trustme.CA()
-    hasty = BlockingHTTP(HTTPSettings(timeout=TIMEOUT, tls=trusting(ca).tls))
+    hasty = BlockingHTTP(trusting(ca, timeout=TIMEOUT))
     with tls_server(ca) as server:
         server.answers["/"] = drips_headers
         with pytest.raises(Unavailable, match="fetch_timeout"):
@@ -238,7 +235,7 @@ def test_a_hundred_threads_share_one_exchange(http: BlockingHTTP, web: ScriptedS
 
 def test_a_hundred_threads_share_one_failure_in_time(web: ScriptedServer) -> None:
     web.answers["/"] = silent
-    hasty = BlockingHTTP(HTTPSettings(timeout=1, tls=TLS))
+    hasty = BlockingHTTP(HTTPSettings(timeout=1, tls=ssl.create_default_context))
     fetch = Fetch("GET", f"{web.url}/", shared=60)
     started = time.monotonic()
     assert at_once(100, lambda: hasty.fetch(fetch)) == ["fetch_timeout"] * 100
@@ -463,7 +460,7 @@ def test_the_first_threads_of_a_fork_share_one_loop() -> None:
 
     def one_loop() -> bool:
         sys.setswitchinterval(1e-6)
-        http = BlockingHTTP(HTTPSettings(tls=TLS))
+        http = BlockingHTTP(SETTINGS)
         loops = at_once(8, lambda: http.drive(Run(asking(call(running))))[0])
         while [thread.name for thread in threading.enumerate()].count("oauth_rs-loop") > 1:
             time.sleep(0.01)  # those that came too late stop

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -16,6 +17,7 @@ from oauth_rs.fetch.blocking import BlockingHTTP
 from oauth_rs.flow import Certificate, Fetch, Reply
 from tests.support.misbehaving import silent, slowly
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import certificate_of, demanding, trusting
 
 Get = Callable[[HTTPSettings, Fetch], Reply]
 
@@ -32,36 +34,17 @@ each_way = pytest.mark.parametrize("get", [blocking, awaiting])
 
 
 @contextmanager
-def demanding(ca: trustme.CA) -> Iterator[ScriptedServer]:
-    """A server that talks only to clients with a certificate of `ca`."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
-    ca.configure_trust(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    with serving(lambda listening: context.wrap_socket(listening, server_side=True)) as server:
+def demanding_server(ca: trustme.CA) -> Iterator[ScriptedServer]:
+    with serving(demanding(ca)) as server:
         server.answers["/"] = b"{}"
         yield server
-
-
-def trusting(ca: trustme.CA) -> HTTPSettings:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return HTTPSettings(tls=context)
-
-
-def certificate_of(ca: trustme.CA, folder: Path) -> Certificate:
-    issued = ca.issue_cert("client.example.com")
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return Certificate(str(chain), str(key))
 
 
 @each_way
 def test_a_certificate_is_shown_by_the_fetch_that_has_it_and_by_no_other(get: Get, tmp_path: Path) -> None:
     ca = trustme.CA()
     settings, certificate = trusting(ca), certificate_of(ca, tmp_path)
-    with demanding(ca) as server:
+    with demanding_server(ca) as server:
         assert get(settings, Fetch("GET", f"{server.url}/", certificate=certificate)).status == 200
         with pytest.raises(Unavailable, match="fetch_failed"):
             get(settings, Fetch("GET", f"{server.url}/"))
@@ -71,11 +54,46 @@ def test_a_certificate_is_shown_by_the_fetch_that_has_it_and_by_no_other(get: Ge
 @each_way
 def test_a_server_is_checked_where_a_certificate_is_shown_too(get: Get, tmp_path: Path) -> None:
     ca, certificate = trustme.CA(), certificate_of(trustme.CA(), tmp_path)
-    with demanding(ca) as server:
+    with demanding_server(ca) as server:
         for settings in (trusting(trustme.CA()), HTTPSettings()):
             with pytest.raises(Unavailable, match="fetch_failed"):
                 get(settings, Fetch("GET", f"{server.url}/", certificate=certificate))
         assert not server.hits
+
+
+def strict(ca: trustme.CA, **changes: Any) -> HTTPSettings:
+    """Settings that trust `ca`, with `changes` to each TLS context."""
+
+    def tls() -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        ca.configure_trust(context)
+        for name, value in changes.items():
+            setattr(context, name, value)
+        return context
+
+    return HTTPSettings(tls=tls)
+
+
+@each_way
+@pytest.mark.parametrize(
+    "changes",
+    [{"minimum_version": ssl.TLSVersion.TLSv1_3}, {"verify_flags": ssl.VERIFY_CRL_CHECK_LEAF}],
+    ids=["version", "revocation lists"],
+)
+def test_what_is_asked_of_a_server_is_asked_where_a_certificate_is_shown_too(
+    get: Get, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    ca = trustme.CA()
+    old = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(old)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    certificate = certificate_of(ca, tmp_path)
+    with serving(lambda listening: old.wrap_socket(listening, server_side=True)) as server:
+        server.answers["/"] = b"{}"
+        assert get(strict(ca), Fetch("GET", f"{server.url}/", certificate=certificate)).status == 200
+        for shown in (certificate, None):
+            with pytest.raises(Unavailable, match="fetch_failed"):
+                get(strict(ca, **changes), Fetch("GET", f"{server.url}/", certificate=shown))
 
 
 def test_the_context_of_a_certificate_is_made_once(tmp_path: Path) -> None:

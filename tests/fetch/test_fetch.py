@@ -68,8 +68,33 @@ def test_trust_anchors_are_read_once_and_certificates_are_checked() -> None:
 
 
 def test_trust_anchors_may_be_given() -> None:
-    tls = ssl.create_default_context()
-    assert HTTPSettings(tls=tls)._tls is tls
+    made = []
+
+    def tls() -> ssl.SSLContext:
+        made.append(ssl.create_default_context())
+        return made[-1]
+
+    assert HTTPSettings(tls=tls)._tls in made
+
+
+SHARED = ssl.create_default_context()
+
+
+@pytest.mark.parametrize(
+    ("tls", "error", "message"),
+    [
+        (SHARED, TypeError, "tls is a function that makes a TLS context"),
+        ("ca.pem", TypeError, "tls is a function that makes a TLS context"),
+        (lambda: None, TypeError, "tls gives an ssl.SSLContext"),
+        (lambda: SHARED, ValueError, "tls makes a new context each time"),
+        (lambda: ssl.create_default_context(cafile="/nowhere/ca.pem"), ValueError, "tls cannot make .* No such file"),
+        (lambda: ssl.create_default_context(cafile=__file__), ValueError, "tls cannot make"),
+    ],
+    ids=["a context", "a path", "none", "the same", "no file", "no PEM"],
+)
+def test_what_makes_no_new_tls_contexts_is_refused_at_once(tls: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        HTTPSettings(tls=tls)
 
 
 # Flights

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +36,6 @@ from oauth_rs.client_auth import (
 from oauth_rs.devserver import Client, DevServer, User
 from oauth_rs.devserver.faults import Answer as Instead
 from oauth_rs.devserver.faults import Drop, Fault, Flood, Slow
-from oauth_rs.flow import Certificate
 from oauth_rs.providers.introspection import IntrospectionProvider
 from oauth_rs.providers.introspection_jwt import MEDIA_TYPE
 from oauth_rs.providers.userinfo import UserInfoProvider, github, openid
@@ -57,6 +55,7 @@ from tests.support.misbehaving import FAILING
 from tests.support.playing import FakeClock
 from tests.support.processes import PATIENCE
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import certificate_of, demanding, trusting
 
 CLIENT = ClientSecret("api", "s%c+r&t=")
 APP = ClientSecret("app", "s3cret")
@@ -158,30 +157,6 @@ def test_a_certificate_proves_who_asks(behind: Behind, tmp_path: Path) -> None:
         plain = IntrospectionProvider(f"{server.url}/introspect", client=CLIENT, audience=API)
         assert behind(guarded(plain), trusting(ca))("t0ken").status == 503
     assert [subject["organizationalUnitName"] for subject in seen] == ["the client"]
-
-
-def demanding(ca: trustme.CA) -> Callable[[Any], Any]:
-    """TLS that only clients with a certificate of `ca` get through."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("127.0.0.1").configure_cert(context)
-    ca.configure_trust(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    return lambda listening: context.wrap_socket(listening, server_side=True)
-
-
-def trusting(ca: trustme.CA) -> HTTPSettings:
-    context = ssl.create_default_context()
-    ca.configure_trust(context)
-    return HTTPSettings(tls=context)
-
-
-def certificate_of(ca: trustme.CA, folder: Path) -> Certificate:
-    issued = ca.issue_cert("client.example.com", organization_unit_name="the client")
-    folder.mkdir()
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    return Certificate(str(chain), str(key))
 
 
 # What is asked, and of whom

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Generic, TypeAlias, TypeVar
 
 import anyio
@@ -18,6 +18,7 @@ import httpx2
 
 from ..errors import Unavailable
 from ..flow import Certificate, Fetch, Reply
+from .certificates import ShownCertificate
 
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
 MAX_CERTIFICATES = 32  # of this side, whose TLS contexts are kept
@@ -72,17 +73,14 @@ class HTTPSettings:
         return self._made()
 
     @cached_property
-    def _with_certificate(self) -> Callable[[Certificate], ssl.SSLContext]:
-        return lru_cache(maxsize=MAX_CERTIFICATES)(self._loaded)
-
-    def _loaded(self, certificate: Certificate) -> ssl.SSLContext:
-        # A context of its own: whoever loads a certificate into that of others shows it to every server.
-        context = self._made()
-        context.load_cert_chain(certificate.chain, certificate.key, certificate.password)
-        return context
+    def _showing(self) -> Callable[[Certificate], ShownCertificate]:
+        return lru_cache(maxsize=MAX_CERTIFICATES)(partial(ShownCertificate, self._made))
 
     def _context(self, fetch: Fetch) -> ssl.SSLContext:
-        return self._tls if fetch.certificate is None else self._with_certificate(fetch.certificate)
+        context = self._tls if fetch.certificate is None else self._showing(fetch.certificate).context()
+        if context is None:
+            raise no_answer("fetch_failed")
+        return context
 
     def timeout_of(self, fetch: Fetch) -> float:
         """Seconds that the whole of `fetch` may take."""

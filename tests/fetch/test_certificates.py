@@ -1,8 +1,11 @@
 """What one fetch may have of its own: a certificate to show, less time, and what it has in common with others."""
 
+import logging
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,12 @@ from oauth_rs.errors import Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.fetch.blocking import BlockingHTTP
+from oauth_rs.fetch.certificates import QUIET_SECONDS, RETRY_SECONDS, ShownCertificate
 from oauth_rs.flow import Certificate, Fetch, Reply
 from tests.support.misbehaving import silent, slowly
+from tests.support.playing import FakeClock
 from tests.support.serving import ScriptedServer, serving
-from tests.support.trusting import certificate_of, demanding, trusting
+from tests.support.trusting import certificate_of, demanding, encrypt, trusting
 
 Get = Callable[[HTTPSettings, Fetch], Reply]
 
@@ -102,6 +107,145 @@ def test_the_context_of_a_certificate_is_made_once(tmp_path: Path) -> None:
     fetch = Fetch("GET", "https://id.example.com", certificate=certificate)
     assert settings._context(fetch) is settings._context(fetch)
     assert settings._context(fetch) is not settings._context(Fetch("GET", "https://id.example.com"))
+
+
+# Renewal
+
+
+@each_way
+def test_a_renewed_certificate_is_shown_from_the_next_fetch_on(get: Get, tmp_path: Path) -> None:
+    ca = trustme.CA()
+    units: list[tuple[str, str]] = []
+
+    def answer(handler: Any) -> None:
+        units.extend(pair for pairs in handler.connection.getpeercert()["subject"] for pair in pairs)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    settings = trusting(ca)
+    with serving(demanding(ca)) as server:
+        server.answers["/"] = answer
+        for unit in ("old", "new"):
+            certificate = certificate_of(ca, tmp_path, unit=unit)
+            assert get(settings, Fetch("GET", f"{server.url}/", certificate=certificate)).status == 200
+    assert [value for name, value in units if name == "organizationalUnitName"] == ["old", "new"]
+
+
+@each_way
+def test_files_that_are_not_there_are_no_answer_and_a_record(
+    get: Get, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    certificate = Certificate(f"{tmp_path}/chain.pem", f"{tmp_path}/key.pem")
+    settings, fetch = HTTPSettings(), Fetch("GET", "https://127.0.0.1:9/", certificate=certificate)
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="fetch_failed"):
+            get(settings, fetch)
+    ((_, level, said),) = caplog.record_tuples
+    assert level == logging.ERROR
+    assert re.fullmatch(r"configuration: .*chain\.pem .*key\.pem cannot be used: .*No such file.*", said)
+
+
+class Shown:
+    """A certificate in `folder` as it is shown, and how often it was loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ca, self.folder, self.clock, self.loaded = trustme.CA(), folder, FakeClock(), 0
+        self.trust: Path | None = None
+        self.certificate = certificate_of(self.ca, folder)
+        self.shown = ShownCertificate(self._make, self.certificate, monotonic=self.clock)
+
+    def _make(self) -> ssl.SSLContext:
+        self.loaded += 1
+        return ssl.create_default_context(cafile=self.trust)
+
+    def renew(self) -> None:
+        certificate_of(self.ca, self.folder)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Shown:
+    return Shown(tmp_path)
+
+
+def test_files_that_do_not_change_are_loaded_once(shown: Shown) -> None:
+    first = shown.shown.context()
+    shown.clock.pass_seconds(1e6)
+    assert first is not None
+    assert shown.shown.context() is first
+    assert shown.loaded == 1
+
+
+def test_until_both_files_are_renewed_the_pair_before_is_shown(
+    shown: Shown, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, key = shown.shown.context(), (tmp_path / "key.pem").read_bytes()
+    shown.renew()
+    new = (tmp_path / "key.pem").read_bytes()
+    (tmp_path / "key.pem").write_bytes(key)
+    for _ in range(3):
+        assert shown.shown.context() is first
+    ((_, level, said),) = caplog.record_tuples
+    assert level == logging.WARNING
+    assert said.startswith("configuration: ")
+    assert shown.loaded == 2
+    (tmp_path / "key.pem").write_bytes(new)
+    assert shown.shown.context() not in {first, None}
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("name", ["chain.pem", "key.pem"])
+def test_a_pair_outlives_its_files_and_each_loss_is_told_once(
+    shown: Shown, name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for losses in (1, 2):
+        last = shown.shown.context()
+        (tmp_path / name).unlink()
+        for _ in range(3):
+            assert shown.shown.context() is last
+            shown.clock.pass_seconds(QUIET_SECONDS)
+        assert [record.levelno for record in caplog.records] == [logging.WARNING] * losses
+        shown.renew()
+        assert shown.shown.context() is not last
+
+
+def test_files_that_never_were_good_are_told_of_once_a_minute(
+    shown: Shown, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "key.pem").write_text("nothing")
+    for _ in range(3):
+        assert shown.shown.context() is None
+    assert shown.loaded == 1
+    shown.clock.pass_seconds(QUIET_SECONDS)
+    assert shown.shown.context() is None
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    shown.renew()
+    assert shown.shown.context() is not None
+
+
+def test_what_is_wrong_beside_the_files_is_tried_again(shown: Shown) -> None:
+    shown.trust = Path("/nowhere/ca.pem")
+    assert shown.shown.context() is None
+    shown.trust = None
+    assert shown.shown.context() is None
+    shown.clock.pass_seconds(RETRY_SECONDS)
+    assert shown.shown.context() is not None
+
+
+@pytest.mark.parametrize(("password", "good"), [("passw0rd", True), ("wrong", False), ("", False), (None, False)])
+def test_the_password_of_a_key_is_never_asked_for(
+    shown: Shown, password: str | None, good: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    encrypt(tmp_path / "key.pem", "passw0rd")
+    certificate = replace(shown.certificate, password=password)
+    context = ShownCertificate(ssl.create_default_context, certificate).context()
+    assert (context is not None) is good
+    assert not password or password not in caplog.text
+
+
+def test_a_path_that_no_file_can_have_is_none_that_is_there() -> None:
+    assert ShownCertificate(ssl.create_default_context, Certificate("a\0b", "a\0b")).context() is None
+
+
+# What else a fetch may have of its own
 
 
 @each_way

@@ -6,6 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.flow import Certificate
@@ -39,3 +45,9 @@ def certificate_of(ca: trustme.CA, folder: Path, *, unit: str = "the client") ->
     chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())
     return Certificate(str(chain), str(key))
+
+
+def encrypt(key: Path, password: str) -> None:
+    """The private key in the file `key` has `password` now."""
+    loaded, encryption = load_pem_private_key(key.read_bytes(), None), BestAvailableEncryption(password.encode())
+    key.write_bytes(loaded.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))

@@ -1,0 +1,78 @@
+"""TLS contexts that show a certificate of this side (RFC 8705), loaded anew when its files change.
+
+Certificates are renewed while a process runs: files are replaced, one after the other. Until both are there and fit,
+the last good pair stays in use. Does not watch anything: looks at the two files, not into them, when it is asked.
+"""
+
+import logging
+import os
+import ssl
+import time
+from collections.abc import Callable
+from math import inf
+
+from ..flow import Certificate
+
+RETRY_SECONDS = 10.0  # what else the context is made of may be mended and leaves no mark on the two files
+QUIET_SECONDS = 60.0  # between records of what is wrong: every request meets it
+
+logger = logging.getLogger("oauth_rs")
+
+
+class ShownCertificate:
+    """`certificate`, in TLS contexts that `make` makes. Shared by threads: what two load at once is the same."""
+
+    __slots__ = ("_certificate", "_clock", "_context", "_make", "_problem", "_quiet_until", "_retry_at", "_tried")
+
+    def __init__(
+        self,
+        make: Callable[[], ssl.SSLContext],
+        certificate: Certificate,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make, self._certificate, self._clock = make, certificate, monotonic
+        self._context: ssl.SSLContext | None = None
+        self._tried: object = None
+        self._problem = ""
+        self._retry_at = self._quiet_until = -inf
+
+    def context(self) -> ssl.SSLContext | None:
+        """A context with the files as they are, or as they were when last they were good; None if they never were."""
+        now, marks = self._clock(), (_mark(self._certificate.chain), _mark(self._certificate.key))
+        if marks != self._tried or (self._problem and now >= self._retry_at):
+            self._load(now)
+            self._tried = marks  # of before: what changed while it was loaded is loaded again
+        if self._problem and now >= self._quiet_until:
+            self._tell(now)
+        return self._context
+
+    def _load(self, now: float) -> None:
+        shown = self._certificate
+        try:
+            # A context of its own: whoever loads a certificate into that of others shows it to every server.
+            context = self._make()
+            # Without any password OpenSSL would ask for that of the key on the terminal, and wait.
+            context.load_cert_chain(shown.chain, shown.key, shown.password or "")
+        except (OSError, ValueError) as error:
+            self._problem, self._retry_at = str(error), now + RETRY_SECONDS
+        else:
+            self._context, self._problem, self._quiet_until = context, "", -inf
+
+    def _tell(self, now: float) -> None:
+        named = (self._certificate.chain, self._certificate.key, self._problem)
+        if self._context is None:
+            self._quiet_until = now + QUIET_SECONDS
+            logger.error("configuration: the certificate %s with the key %s cannot be used: %s", *named)
+        else:
+            self._quiet_until = inf  # said once: a renewal may be under way
+            logger.warning("configuration: %s and %s cannot be used, so what was there before is: %s", *named)
+
+
+def _mark(file: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - a path as it was given, on the way of each request
+    except (OSError, ValueError):
+        return ()
+    # The last changes with the permissions too.
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

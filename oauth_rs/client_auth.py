@@ -1,22 +1,26 @@
 """How this application proves itself to an endpoint of a provider (RFC 6749 section 2.3, RFC 7523, RFC 8705).
 
-Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched here, and nothing is shown: secrets,
-keys and tokens stand in no `repr`.
+Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched here, no file is read but once that of a
+certificate, and nothing is shown: secrets, keys and tokens stand in no `repr`.
 """
 
+import re
 import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 from urllib.parse import quote_plus
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from .flow import Certificate, Flow
 
@@ -29,6 +33,7 @@ _KINDS: dict[str, type[PrivateKey]] = {
     **dict.fromkeys(("ES256", "ES384", "ES512"), EllipticCurvePrivateKey),
     "EdDSA": Ed25519PrivateKey,
 }
+_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
@@ -81,7 +86,11 @@ class ClientSecretPost:
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """The certificate that TLS shows; the form names the client (RFC 8705 section 2)."""
+    """The certificate that TLS shows; the form names the client (RFC 8705 section 2).
+
+    Raises ValueError for files that are not there or do not fit, and never shows the key. Does not check whether the
+    certificate is valid today: it may be renewed.
+    """
 
     client_id: str
     certificate: Certificate
@@ -90,6 +99,7 @@ class ClientCertificate:
         _check(self.client_id, "certificate")
         if not isinstance(self.certificate, Certificate):
             raise TypeError("certificate is Certificate('chain.pem', 'key.pem')")
+        _check_pair(self.certificate)
 
     def prove(self, _url: str, /) -> Proof:
         return Proof(fields=(("client_id", self.client_id),), certificate=self.certificate)
@@ -176,6 +186,40 @@ def _loaded(pem: str | bytes) -> object:
     except (ValueError, TypeError):
         pass  # raised out here, because that error may show the key and would be chained
     raise ValueError("the key is not a private key in PEM without a password")
+
+
+def _check_pair(certificate: Certificate) -> None:
+    try:
+        chain, key = Path(certificate.chain).read_bytes(), Path(certificate.key).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL in a path
+        raise ValueError(f"the files of a certificate are there and can be read: {error}") from error
+    certified, own = _certified(chain), _public(key, certificate.password)
+    if certified is None:
+        raise ValueError(f"there is no certificate in PEM in {certificate.chain}")
+    if own is None:
+        raise ValueError(f"there is no private key in PEM in {certificate.key}, or password= is not the one it has")
+    if own != certified:
+        raise ValueError(f"the key in {certificate.key} is not that of the first certificate in {certificate.chain}")
+
+
+def _certified(chain: bytes) -> object:
+    try:
+        return load_pem_x509_certificate(chain).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _public(pem: bytes, password: str | None) -> object:
+    """The public part of the private key in `pem`; None, not an error that may show the key, where there is none."""
+    found = _PRIVATE_KEY.search(pem)  # parameters of its curve, or the certificate, may stand before it
+    if found is None:
+        return None
+    # A key without a password is taken as it is, whatever password is given: so does OpenSSL.
+    secret = (password or "").encode() if b"ENCRYPTED" in found[0] else None
+    try:
+        return load_pem_private_key(found[0], secret).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def _check(client_id: str, secret: str, *more: str) -> None:

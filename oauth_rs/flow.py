@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from os import PathLike
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from .errors import Unavailable
@@ -40,9 +41,16 @@ class Reply:
 class Certificate:
     """What this side proves itself with in TLS: PEM files of a certificate chain and its private key (RFC 8705)."""
 
-    chain: str
-    key: str
+    chain: str | PathLike[str]
+    key: str | PathLike[str]
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        password: object = self.password
+        if not all(isinstance(path, str | PathLike) for path in (self.chain, self.key)):
+            raise TypeError("the chain and the key of a Certificate are the paths of files")
+        if not isinstance(password, str | None):
+            raise TypeError("the password of a Certificate is text: str, not bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+import trustme
 
+from oauth_rs.flow import Certificate
 from tests.support.issuing import Issuer
 from tests.support.serving import ScriptedServer, serving
+from tests.support.trusting import certificate_of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,3 +34,9 @@ def web() -> Iterator[ScriptedServer]:
     """An HTTP server that answers as the test tells it."""
     with serving() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """The certificate of a client, in files that no test changes: chain.pem and key.pem."""
+    return certificate_of(trustme.CA(), tmp_path_factory.mktemp("certificate"))

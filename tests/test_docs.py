@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from starlette.testclient import TestClient
 
+from oauth_rs.flow import Certificate
+
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
@@ -21,6 +23,12 @@ def run(code: str) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "docs"}
     exec(compile(code, "docs", "exec"), namespace)  # noqa: S102 - the project's own documents
     return namespace
+
+
+@pytest.fixture(autouse=True)
+def files(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate that the docs name is where they say: chain.pem and key.pem."""
+    monkeypatch.chdir(Path(certificate.chain).parent)
 
 
 @pytest.mark.parametrize("code", BLOCKS)

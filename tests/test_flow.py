@@ -7,7 +7,21 @@ import anyio
 import pytest
 
 from oauth_rs.errors import InvalidToken, Unavailable
-from oauth_rs.flow import Aside, Call, Effect, Fetch, Flow, ReadBody, Reply, Run, at_once, call, given_by, is_async
+from oauth_rs.flow import (
+    Aside,
+    Call,
+    Certificate,
+    Effect,
+    Fetch,
+    Flow,
+    ReadBody,
+    Reply,
+    Run,
+    at_once,
+    call,
+    given_by,
+    is_async,
+)
 
 URL = "https://id.example.com/keys"
 REPLY = Reply(200, b"{}")
@@ -172,6 +186,20 @@ def test_effects_are_frozen_and_hashable(effect: Effect) -> None:
 def test_only_fetches_that_ask_the_same_are_equal(other: Fetch) -> None:
     assert Fetch("GET", URL) == Fetch("GET", URL)
     assert other != Fetch("GET", URL)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ((None, "key.pem"), "are the paths"),
+        (("chain.pem", b"key.pem"), "are the paths"),
+        (("chain.pem", "key.pem", b"s3cret"), "password .* is text"),
+    ],
+)
+def test_a_certificate_is_made_of_paths_and_text(parts: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message) as caught:
+        Certificate(*parts)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_fetch_takes_a_quarter_of_a_mebibyte_and_shares_nothing_unless_told() -> None:

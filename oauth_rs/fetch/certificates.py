@@ -69,7 +69,7 @@ class ShownCertificate:
             logger.warning("configuration: %s and %s cannot be used, so what was there before is: %s", *named)
 
 
-def _mark(file: str) -> tuple[int, ...]:
+def _mark(file: str | os.PathLike[str]) -> tuple[int, ...]:
     try:
         found = os.stat(file)  # noqa: PTH116 - a path as it was given, on the way of each request
     except (OSError, ValueError):

@@ -27,7 +27,6 @@ from tests.support.playing import FakeClock
 ISSUER = "https://id.example.com"
 URL = f"{ISSUER}/token"
 FIELDS = (("grant_type", "client_credentials"), ("scope", "a b"))
-CERTIFICATE = Certificate("chain.pem", "key.pem")
 BASIC = f"Basic {b64encode(f'api:{SECRET}'.encode()).decode()}"
 GRANTED = Reply(200, json.dumps(granted()).encode())
 DOWN = Unavailable("fetch_failed", "x")
@@ -153,10 +152,12 @@ def test_an_issuer_on_this_machine_may_have_its_endpoint_there(clock: FakeClock)
         (None, URL),
     ],
 )
-def test_a_certificate_is_shown_where_the_metadata_wants_it(make: Make, aliases: Any, url: str) -> None:
+def test_a_certificate_is_shown_where_the_metadata_wants_it(
+    make: Make, certificate: Certificate, aliases: Any, url: str
+) -> None:
     found = metadata(mtls_endpoint_aliases=aliases)
-    shown = asked(make(url="", client=ClientCertificate("api", CERTIFICATE)), found, GRANTED)[-1]
-    assert (shown.url, shown.certificate) == (url, CERTIFICATE)
+    shown = asked(make(url="", client=ClientCertificate("api", certificate)), found, GRANTED)[-1]
+    assert (shown.url, shown.certificate) == (url, certificate)
 
 
 def test_the_place_for_certificates_is_nothing_to_a_client_with_a_secret(make: Make) -> None:
@@ -222,7 +223,6 @@ def test_by_get_the_parameters_stand_in_the_query_and_the_secret_does_not(make: 
     [
         ClientSecretPost("api", SECRET),
         PrivateKeyJWT("api", ec.generate_private_key(ec.SECP256R1())),
-        ClientCertificate("api", CERTIFICATE),
         Vault(),
     ],
     ids=lambda client: type(client).__name__,
@@ -230,6 +230,11 @@ def test_by_get_the_parameters_stand_in_the_query_and_the_secret_does_not(make: 
 def test_by_get_no_client_proves_itself_in_the_url(make: Make, client: ClientAuth) -> None:
     with pytest.raises(ValueError, match="in the URL"):
         make(client=client, method="GET")
+
+
+def test_by_get_no_client_proves_itself_by_a_certificate(make: Make, certificate: Certificate) -> None:
+    with pytest.raises(ValueError, match="in the URL"):
+        make(client=ClientCertificate("api", certificate), method="GET")
 
 
 def test_by_get_a_token_may_prove_the_client(make: Make) -> None:

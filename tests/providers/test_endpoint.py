@@ -7,7 +7,7 @@ import pytest
 
 from oauth_rs import IssuerMetadata, Unavailable
 from oauth_rs.breaker import Breaker
-from oauth_rs.client_auth import ClientAuth, ClientCertificate, ClientSecret, ClientSecretPost, Proof
+from oauth_rs.client_auth import ClientCertificate, ClientSecret, ClientSecretPost, Proof
 from oauth_rs.flow import Certificate, Fetch, Flow, Reply, Run
 from oauth_rs.providers.endpoint import MAX_ANSWER_BYTES, Endpoint, Question
 from tests.providers.asking import DOWN, form, played, said, undecided
@@ -19,7 +19,6 @@ ASKED = Question(about=b"t1", fields=(("token", "t0ken"),))
 OTHER = replace(ASKED, about=b"t2")
 GOOD = said(active=True)
 CLIENT = ClientSecret("api", "secret")
-CERTIFICATE = ClientCertificate("api", Certificate("chain.pem", "key.pem"))
 
 
 @pytest.fixture
@@ -79,10 +78,10 @@ def test_the_client_proves_itself_by_header(endpoint: Endpoint) -> None:
     assert asked(endpoint).headers[0] == CLIENT.prove(URL).headers[0]
 
 
-def test_the_client_proves_itself_in_the_form_and_by_a_certificate() -> None:
+def test_the_client_proves_itself_in_the_form_and_by_a_certificate(certificate: Certificate) -> None:
     assert form(asked(Endpoint(URL, client=ClientSecretPost("api", "s c"))))["client_secret"] == "s c"
-    fetch = asked(Endpoint(URL, client=CERTIFICATE))
-    assert (form(fetch)["client_id"], fetch.certificate) == ("api", CERTIFICATE.certificate)
+    fetch = asked(Endpoint(URL, client=ClientCertificate("api", certificate)))
+    assert (form(fetch)["client_id"], fetch.certificate) == ("api", certificate)
 
 
 def test_a_client_may_have_to_ask_first_how_to_prove_itself() -> None:
@@ -340,17 +339,22 @@ def test_the_metadata_of_another_issuer_is_not_believed(found: Endpoint) -> None
 
 
 @pytest.mark.parametrize(
-    ("client", "aliases", "url"),
+    ("aliases", "url"),
     [
-        (CERTIFICATE, {"introspection_endpoint": "https://mtls.example.com/"}, "https://mtls.example.com/"),
-        (CERTIFICATE, {"token_endpoint": "https://mtls.example.com/"}, URL),
-        (CERTIFICATE, "https://mtls.example.com/", URL),
-        (CLIENT, {"introspection_endpoint": "https://mtls.example.com/"}, URL),
+        ({"introspection_endpoint": "https://mtls.example.com/"}, "https://mtls.example.com/"),
+        ({"token_endpoint": "https://mtls.example.com/"}, URL),
+        ("https://mtls.example.com/", URL),
     ],
 )
-def test_a_certificate_is_shown_at_the_alias_for_it(client: ClientAuth, aliases: Any, url: str) -> None:
+def test_a_certificate_is_shown_at_the_alias_for_it(certificate: Certificate, aliases: Any, url: str) -> None:
+    client = ClientCertificate("api", certificate)
     endpoint = Endpoint(IssuerMetadata(ISSUER), name="introspection_endpoint", client=client)
     assert played(endpoint.find(), metadata(mtls_endpoint_aliases=aliases))[0] == url
+
+
+def test_the_alias_for_certificates_is_nothing_to_a_client_with_a_secret(found: Endpoint) -> None:
+    aliases = {"introspection_endpoint": "https://mtls.example.com/"}
+    assert played(found.find(), metadata(mtls_endpoint_aliases=aliases))[0] == URL
 
 
 # Configuration

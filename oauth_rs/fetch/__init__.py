@@ -35,13 +35,14 @@ E = TypeVar("E", bound=threading.Event | anyio.Event)
 class HTTPSettings:
     """How to reach issuers: seconds for a whole exchange, `tls`, a proxy URL.
 
-    `tls` is a function that makes a TLS context, as `ssl.create_default_context`; left out, the system's trust anchors
-    count. It is called again for each certificate of this side: a context cannot be copied, and what a copy lacked, as
-    a minimum version or revocation lists, would be missing where nobody looks. Raises TypeError and ValueError.
+    `tls` is a TLS context, or a function that makes one, as `ssl.create_default_context`; left out, the system's trust
+    anchors count. Certificates of this side take a function, which is called again for each: a context cannot be
+    copied, and what a copy lacked, as a minimum version or revocation lists, would be missing where nobody looks.
+    Raises TypeError and ValueError.
     """
 
     timeout: float = TIMEOUT
-    tls: Callable[[], ssl.SSLContext] | None = None
+    tls: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None
     proxy: str | None = None
 
     def __post_init__(self) -> None:
@@ -49,12 +50,12 @@ class HTTPSettings:
             raise ValueError("timeout is a number of seconds above 0")
         if self.proxy is not None:
             httpx2.Proxy(self.proxy)  # raises ValueError for what is not the URL of a proxy
-        if self.tls is not None:
+        if self.tls is not None and not isinstance(self.tls, ssl.SSLContext):
             self._try(self.tls)
 
     def _try(self, tls: object) -> None:
         if not callable(tls):
-            raise TypeError(f"tls is a function that makes a TLS context, {_AS}: a context itself cannot be copied")
+            raise TypeError(f"tls is a TLS context, or a function that makes one, {_AS}")
         try:
             another = tls()
             if not isinstance(another, ssl.SSLContext):
@@ -65,12 +66,15 @@ class HTTPSettings:
             raise ValueError(f"tls cannot make a TLS context: {error}") from error
 
     def _made(self) -> ssl.SSLContext:
+        if isinstance(self.tls, ssl.SSLContext):
+            # Of the right type, for most; ShownCertificate makes a record of it.
+            raise ValueError(f"with a certificate tls is a function that makes a TLS context, {_AS}")  # noqa: TRY004
         return self.tls() if self.tls is not None else httpx2.create_ssl_context(trust_env=False)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         # Reading the trust anchors takes longer than a fetch; one context serves every client, thread and loop.
-        return self._made()
+        return self.tls if isinstance(self.tls, ssl.SSLContext) else self._made()
 
     @cached_property
     def _showing(self) -> Callable[[Certificate], ShownCertificate]:

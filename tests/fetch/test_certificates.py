@@ -101,6 +101,22 @@ def test_what_is_asked_of_a_server_is_asked_where_a_certificate_is_shown_too(
                 get(strict(ca, **changes), Fetch("GET", f"{server.url}/", certificate=shown))
 
 
+@each_way
+def test_a_context_that_cannot_be_copied_shows_no_certificate(
+    get: Get, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca = trustme.CA()
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    settings, certificate = HTTPSettings(tls=context), certificate_of(ca, tmp_path)
+    with serving() as plain, demanding_server(ca) as server:
+        plain.answers["/"] = b"{}"
+        assert get(settings, Fetch("GET", f"{plain.url}/")).status == 200
+        with pytest.raises(Unavailable, match="fetch_failed"):
+            get(settings, Fetch("GET", f"{server.url}/", certificate=certificate))
+    assert "tls is a function that makes a TLS context" in caplog.text
+
+
 def test_the_context_of_a_certificate_is_made_once(tmp_path: Path) -> None:
     ca = trustme.CA()
     settings, certificate = trusting(ca), certificate_of(ca, tmp_path)

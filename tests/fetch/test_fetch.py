@@ -75,6 +75,7 @@ def test_trust_anchors_may_be_given() -> None:
         return made[-1]
 
     assert HTTPSettings(tls=tls)._tls in made
+    assert HTTPSettings(tls=SHARED)._tls is SHARED
 
 
 SHARED = ssl.create_default_context()
@@ -83,14 +84,13 @@ SHARED = ssl.create_default_context()
 @pytest.mark.parametrize(
     ("tls", "error", "message"),
     [
-        (SHARED, TypeError, "tls is a function that makes a TLS context"),
-        ("ca.pem", TypeError, "tls is a function that makes a TLS context"),
+        ("ca.pem", TypeError, "tls is a TLS context, or a function that makes one"),
         (lambda: None, TypeError, "tls gives an ssl.SSLContext"),
         (lambda: SHARED, ValueError, "tls makes a new context each time"),
         (lambda: ssl.create_default_context(cafile="/nowhere/ca.pem"), ValueError, "tls cannot make .* No such file"),
         (lambda: ssl.create_default_context(cafile=__file__), ValueError, "tls cannot make"),
     ],
-    ids=["a context", "a path", "none", "the same", "no file", "no PEM"],
+    ids=["a path", "none", "the same", "no file", "no PEM"],
 )
 def test_what_makes_no_new_tls_contexts_is_refused_at_once(tls: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from examples.demo import built_world, shortened, tried
+from examples.demo_access_cases import MANY_SCOPES
 from examples.demo_cases import TRIES, all_cases, patiently
 from examples.demo_oauth1_cases import LACKS_SCOPE, UNPROVED
 from examples.demo_world import BAD_TOKEN, CANNOT_SAY, NOBODY, OK, Answer, App, Case, Expected, lacks
@@ -43,6 +44,10 @@ def test_every_case_is_as_expected_against_both_applications() -> None:
     assert set(apps) == {"flask", "starlette"}
     assert min(apps.values()) >= 110
     assert all(scheme in done.stdout for scheme in ("three-legged", "replayed", "two-legged", "draft -05"))
+
+
+def test_a_token_of_ten_thousand_scopes_has_them() -> None:
+    assert len(set(MANY_SCOPES)) == 10_000
 
 
 def test_a_wrong_expectation_fails_the_demo(capsys: pytest.CaptureFixture[str]) -> None:

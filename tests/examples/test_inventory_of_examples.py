@@ -1,7 +1,10 @@
-"""Every route of the examples is protected or declared public."""
+"""Every route of the examples is protected or declared public, and the demo says so."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from examples.demo_inventory_cases import GOALS, goals, inventory_cases, routes_command
+from examples.demo_world import App, Expected
 from examples.flask_app.app import create_app as create_flask_app
 from examples.starlette_app.app import create_app as create_starlette_app
 from oauth_rs.inventory import assert_protected, routes
@@ -29,3 +32,22 @@ def test_every_route_of_the_starlette_example_asks_for_a_grant_or_is_public() ->
         "GET /legacy/{rest:path}"
     }
     assert {protection for protection, _ in found.values()} == {"protected", "public", "pass-through"}
+
+
+def test_the_inventory_is_as_the_demo_expects() -> None:
+    flask = App(name="flask", url="", path="", scope="", form="", posted=0)
+    cases = list(inventory_cases(flask, replace(flask, name="starlette")))
+    answers = [case.send() for case in cases]
+    assert [case.expected.met_by(answer) for case, answer in zip(cases, answers, strict=True)] == [True] * 12
+    # No case is content with what was said of the other kind of application.
+    assert not any(
+        case.expected.met_by(answer) for case in cases for answer in answers if answer.status != case.expected.status
+    )
+
+
+def test_a_route_that_is_not_listed_fails_the_demo() -> None:
+    listed = Expected(0, shows=f"\n{GOALS}")
+    said = routes_command(goals)
+    assert listed.met_by(said)
+    for line in GOALS.splitlines(keepends=True):
+        assert line == "\n" or not listed.met_by(replace(said, body=said.body.replace(f"\n{line}", "\n")))

@@ -1,4 +1,4 @@
-"""Starts a development issuer and both example applications on free ports, tries requests good and bad, and says
+"""Starts a development issuer and the example applications on free ports, tries requests good and bad, and says
 whether each was answered as it must be. `make demo` runs it; exit status 0 means that all were.
 
 Everything runs in threads of this process: nothing is left behind.
@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from cryptography.fernet import Fernet
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 from sqlalchemy import URL, NullPool, create_engine
@@ -25,7 +25,9 @@ from starlette.applications import Starlette
 from werkzeug.serving import make_server
 
 import examples.flask_app.app
+import examples.flask_app.gateway
 import examples.starlette_app.app
+import examples.starlette_app.gateway
 from examples.backends import bills_app, records_app
 from examples.demo_cases import all_cases
 from examples.demo_world import INTERNAL_LIFETIME, SCOPES, App, Case, World
@@ -139,10 +141,23 @@ def built_world() -> Iterator[World]:
             internal=internal,
             http=http,
             start=start,
+            gateways=gateways(stack, issuer.issuer),
             rsa_key=private,
             client_secret=client_secret,
             api_key=api_key,
         )
+
+
+def gateways(stack: ExitStack, issuer: str) -> tuple[App, App]:
+    """The orders API on both frameworks, until `stack` ends. All issuers that it knows have the keys of `issuer`."""
+    keys, key = RemoteKeys(IssuerMetadata(issuer)), ec.generate_private_key(ec.SECP256R1())
+    flask = examples.flask_app.gateway.create_app(issuer, key, keys=keys)
+    starlette = examples.starlette_app.gateway.create_app(issuer, key, keys=keys)
+    order: dict[str, Any] = {"path": "/orders/1", "scope": "orders.read", "form": "/orders/1/refund", "posted": 202}
+    return (
+        App(name="flask", url=stack.enter_context(on_werkzeug(lambda _host: flask)), **order),
+        App(name="starlette", url=stack.enter_context(on_uvicorn(lambda _host: starlette)), **order),
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from examples.demo_access_cases import access_cases
+from examples.demo_gateway_cases import gateway_cases
 from examples.demo_inventory_cases import inventory_cases
 from examples.demo_mac_cases import mac_cases
 from examples.demo_oauth1_cases import oauth1_cases
@@ -49,6 +50,8 @@ def all_cases(world: World) -> Iterator[Case]:
         yield from mac_cases(world, app)
     yield from access_cases(world, flask, starlette)
     yield from outbound_cases(world, starlette)
+    for gateway in world.gateways:
+        yield from gateway_cases(world, gateway)
     yield from inventory_cases(flask, starlette)
     yield from goal_cases(world, flask)
     yield from photo_cases(world, starlette)

@@ -33,7 +33,8 @@ class World:
 
     The issuer knows the clients `demo`, whose secret is `secret`, and `press`, which signs with `rsa_key` (in PEM). The
     applications also take tokens of the issuer `partner`, and know a client `backup` with `client_secret` and one with
-    `api_key`. The back ends that they call trust the issuer `internal`.
+    `api_key`. The back ends that they call trust the issuer `internal`. `gateways` are the orders API on Flask and on
+    Starlette.
     """
 
     issuer: DevServer
@@ -41,6 +42,7 @@ class World:
     internal: DevServer
     http: httpx2.Client
     start: Callable[[], tuple[App, App]]
+    gateways: tuple[App, App]
     rsa_key: str = field(repr=False)
     client_secret: str = field(repr=False)
     api_key: str = field(repr=False)

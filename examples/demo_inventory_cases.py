@@ -45,8 +45,8 @@ POST /photos/{number}/prints protected photos.print
 GET /albums/{album} protected album:{album}:read
 WEBSOCKET /photos/live protected photos
 GET /customers protected profile
-GET /customers/{number:int} protected profile
-PUT /customers/{number:int}/limit protected customers.all and customers.all and MaxAge(300)
+GET /customers/{number} protected profile
+PUT /customers/{number}/limit protected customers.all and customers.all and MaxAge(300)
 GET /fhir/Patient/{number} protected smart('Patient', 'r'
 GET /fhir/Observation protected smart('Observation', 's'
 GET /fhir/Observation/{number} protected smart('Observation', 'r'

@@ -22,8 +22,8 @@ FIELDS = FieldFilter(
     },
     always=["number"],
 )
-CUSTOMERS: dict[int, dict[str, Any]] = {
-    1: {
+CUSTOMERS: dict[str, dict[str, Any]] = {
+    "1": {
         "number": 1,
         "name": "Grace Murray",
         "email": "grace@example.com",
@@ -31,7 +31,7 @@ CUSTOMERS: dict[int, dict[str, Any]] = {
         "address": {"street": "1 Harbour Lane", "city": "Arlington"},
         "credit": {"limit": 5000, "late": ["2025-03", "2026-01"]},
     },
-    2: {
+    "2": {
         "number": 2,
         "name": "Edsger Wybe",
         "email": "edsger@example.com",
@@ -72,6 +72,6 @@ def customer(request: Request) -> dict[str, Any]:
 
 routes = [
     Route("/customers", list_customers),
-    Route("/customers/{number:int}", read_customer),
-    Route("/customers/{number:int}/limit", set_limit, methods=["PUT"]),
+    Route("/customers/{number}", read_customer),
+    Route("/customers/{number}/limit", set_limit, methods=["PUT"]),
 ]

@@ -48,8 +48,9 @@ def test_a_role_that_is_not_one_sees_nothing(call: Call, roles: tuple[str, ...])
     assert call("GET /customers/1", *roles).status_code == 403
 
 
-def test_an_error_is_answered_as_it_is(call: Call) -> None:
-    missing = call("GET /customers/9", "salesperson")
+@pytest.mark.parametrize("number", ["9", "9" * 5000, "x"], ids=["another", "long", "text"])
+def test_an_error_is_answered_as_it_is(call: Call, number: str) -> None:
+    missing = call(f"GET /customers/{number}", "salesperson")
     assert (missing.status_code, missing.json()["error"]) == (404, "Not Found")
 
 

@@ -60,10 +60,10 @@ class AwaitingHTTP:
         try:
             flight.end(await self._perform(fetch), shared=fetch.shared)
         finally:
-            if flight.outcome is None:
-                if flights.get(key) is flight:  # not one that took its place when its time was up
-                    del flights[key]
-                flight.done.set()
+            # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
+            if (flight.outcome is None or not fetch.shared) and flights.get(key) is flight:
+                del flights[key]  # not one that took its place when its time was up
+            flight.done.set()
         return answer(flight.outcome)
 
     async def _answer(self, effect: Effect, read_body: Callable[[int], Awaitable[bytes | None]]) -> Any:

@@ -84,8 +84,7 @@ class BlockingHTTP:
         return self.aside(effect)
 
     def _join(self, fetch: Fetch) -> tuple[Flight[threading.Event], bool]:
-        # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
-        flights = self._flights.setdefault(os.getpid(), _Flights())
+        flights = self._here()
         with flights.lock:
             flight = flights.of.get(fetch.shared_by)
             if flight is not None and flight.joinable():
@@ -96,6 +95,10 @@ class BlockingHTTP:
             flight = flights.of[fetch.shared_by] = Flight(threading.Event(), timeout=timeout)
             return flight, True
 
+    def _here(self) -> _Flights:
+        # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
+        return self._flights.setdefault(os.getpid(), _Flights())
+
     def _perform(self, fetch: Fetch, flight: Flight[threading.Event], line: "_Line") -> None:
         outcome: Outcome = "fetch_failed"
         try:
@@ -104,7 +107,12 @@ class BlockingHTTP:
         except (Unavailable, *FAILURES) as error:
             outcome = "fetch_timeout" if line.is_cut else reason(error)
         finally:
-            flight.end(outcome, shared=fetch.shared)
+            flights = self._here()
+            with flights.lock:
+                # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
+                if not fetch.shared and flights.of.get(fetch.shared_by) is flight:
+                    del flights.of[fetch.shared_by]
+                flight.end(outcome, shared=fetch.shared)
 
     def _exchange(self, fetch: Fetch, line: "_Line") -> Reply:
         deadline = time.monotonic() + self._settings.timeout_of(fetch)

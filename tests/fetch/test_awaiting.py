@@ -184,8 +184,16 @@ async def test_an_answer_is_shared_for_its_seconds_and_no_longer(http: AwaitingH
 
 async def test_answers_are_not_kept_once_they_are_no_longer_shared(http: AwaitingHTTP, web: ScriptedServer) -> None:
     for number in range(20):
-        await http.fetch(Fetch("GET", f"{web.url}/{number}"))
+        await http.fetch(Fetch("GET", f"{web.url}/{number}", shared=1e-9))
     assert len(http._flights.get()) == 1
+
+
+async def test_nothing_is_kept_of_what_is_not_shared(http: AwaitingHTTP, web: ScriptedServer) -> None:
+    web.answers["/"] = b"{}"
+    await http.fetch(Fetch("GET", f"{web.url}/", headers=(("X", "secret"),)))
+    with pytest.raises(Unavailable):
+        await http.fetch(Fetch("GET", "http://127.0.0.1:1/", headers=(("X", "secret"),)))
+    assert http._flights.get() == {}
 
 
 async def test_when_the_leader_is_cancelled_one_follower_takes_over(http: AwaitingHTTP, web: ScriptedServer) -> None:

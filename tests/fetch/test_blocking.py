@@ -270,8 +270,28 @@ def test_only_equal_fetches_share(http: BlockingHTTP, web: ScriptedServer, other
 
 def test_answers_are_not_kept_once_they_are_no_longer_shared(http: BlockingHTTP, web: ScriptedServer) -> None:
     for number in range(20):
-        http.fetch(Fetch("GET", f"{web.url}/{number}"))
+        http.fetch(Fetch("GET", f"{web.url}/{number}", shared=1e-9))
     assert len(http._flights[os.getpid()].of) == 1
+
+
+def test_nothing_is_kept_of_what_is_not_shared(http: BlockingHTTP, web: ScriptedServer) -> None:
+    web.answers["/"] = b"{}"
+    http.fetch(Fetch("GET", f"{web.url}/", headers=(("X", "secret"),)))
+    with pytest.raises(Unavailable):
+        http.fetch(Fetch("GET", "http://127.0.0.1:1/", headers=(("X", "secret"),)))
+    assert http._flights[os.getpid()].of == {}
+
+
+def test_a_leader_whose_time_was_up_leaves_its_successor_alone(http: BlockingHTTP, web: ScriptedServer) -> None:
+    web.answers["/"] = slowly(b"{}", 0.3)
+    fetch = Fetch("GET", f"{web.url}/")
+    leader = threading.Thread(target=http.fetch, args=(fetch,))
+    leader.start()
+    while not web.hits:
+        time.sleep(0.01)
+    successor = http._flights[os.getpid()].of[fetch] = Flight(threading.Event(), timeout=60)
+    leader.join()
+    assert http._flights[os.getpid()].of == {fetch: successor}
 
 
 # Processes

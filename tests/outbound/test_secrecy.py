@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from oauth_rs.client_auth import ClientAuth, ClientSecret, ClientSecretPost, PrivateKeyJWT
 from oauth_rs.errors import OAuthError
 from oauth_rs.fetch import HTTPSettings
+from oauth_rs.fetch.blocking import BlockingHTTP
 from oauth_rs.outbound import ClientCredentials, Connection, OutboundError, RefreshToken, TokenExchange
 from oauth_rs.outbound.redis import RedisTokens
 from tests.outbound.provider import API, Provider, granted
 from tests.support.misbehaving import drops, silent, talks_nonsense
-from tests.support.redis_server import free_port
+from tests.support.redis_server import free_port, wait_until
 
 HTTP = HTTPSettings(timeout=0.3)
 SECRET, TOKEN, SUBJECT, REFRESH = "s3cret-Client", "t0ken-Access", "t0ken-Subject", "t0ken-Refresh"
@@ -86,6 +87,19 @@ def test_nothing_secret_is_shown(
     assert asked
     assert caplog.records
     assert not [secret for secret in (*SECRETS, *assertions) if secret in seen]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_nothing_secret_is_kept_of_a_request_that_ended(provider: Provider, answer: str) -> None:
+    provider.answers["/token"] = ANSWERS[answer]
+    for source in sources(provider, ClientSecretPost("api", SECRET)):
+        shown_by(source.token)
+        http = getattr(source, "source", source)._http
+        wait_until(partial(nothing_is_kept, http), 5.0)  # a call whose time is up has not always ended yet
+
+
+def nothing_is_kept(http: BlockingHTTP) -> bool:
+    return not any(flights.of for flights in http._flights.values())
 
 
 @pytest.mark.parametrize("answer", ["good", "refused", "outage"])

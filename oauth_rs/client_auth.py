@@ -4,12 +4,14 @@ Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched 
 certificate, and nothing is shown: secrets, keys and tokens stand in no `repr`.
 """
 
+import logging
 import re
 import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 from urllib.parse import quote_plus
@@ -24,6 +26,9 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from .flow import Certificate, Flow
 
+QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
+MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
+UNPROVED = "does not accept how this application proves itself"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 ASSERTION_SECONDS = 60  # an assertion is used at once; the rest is for clocks that differ
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -35,6 +40,8 @@ _KINDS: dict[str, type[PrivateKey]] = {
 }
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+
+logger = logging.getLogger("oauth_rs")
 
 
 class Proof(NamedTuple):
@@ -163,6 +170,21 @@ class BearerToken:
 
     def prove(self, _url: str, /) -> Proof:
         return Proof(headers=(("Authorization", f"Bearer {self.token}"),))
+
+
+class Complaints:
+    """Tells the log that an endpoint refuses this application itself, at ERROR, once in QUIET_SECONDS."""
+
+    __slots__ = ("_quiet_until",)
+
+    def __init__(self) -> None:
+        self._quiet_until = -inf
+
+    def tell(self, endpoint: object, answer: object, now: float, *, what: str = UNPROVED) -> None:
+        """`answer` is a status or a code that this package knows: nothing that the endpoint wrote is logged."""
+        if now >= self._quiet_until:
+            self._quiet_until = now + QUIET_SECONDS
+            logger.error("configuration: %s %s: %s", endpoint, what, answer)
 
 
 def private_key(key: PrivateKey | str | bytes, algorithm: str) -> PrivateKey:

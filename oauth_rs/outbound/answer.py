@@ -20,8 +20,9 @@ AHEAD = 0.8  # of its life, after which a token is renewed
 UNREACHABLE = "A service that this operation depends on cannot be reached now; try again later."
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_OK = 200
-_CLIENT_ERRORS = frozenset(range(400, 500)) - {408, 429}  # those two speak of the moment
+_OK, _UNAUTHORIZED, _ERRORS = 200, 401, 500
+_BUSY = frozenset({408, 425, 429})  # these speak of the moment
+_CLIENT_ERRORS = frozenset(range(400, _ERRORS)) - _BUSY
 # RFC 6749 section 5.2 and 4.1.2.1, RFC 8707 section 2.
 _CODES = {
     "invalid_request",
@@ -53,14 +54,15 @@ class Token:
 def token_of(reply: Reply) -> Token:
     """The token that `reply` gives.
 
-    Raises TokenRefused, TokenUnusable (`malformed_answer`, `not_bearer`), and Unavailable (`token_endpoint_failed`) for
-    what is no answer of a token endpoint at all: an error page, an outage, JSON that is none.
+    Raises TokenRefused, TokenUnusable (`malformed_answer`, `not_bearer`), and Unavailable for an outage
+    (`token_endpoint_failed`) and for what is no answer of a token endpoint at all (`token_endpoint_unusable`): a page,
+    JSON that is none.
     """
     if reply.status != _OK:
         raise _refusal(reply)
     document = _object(reply.body)
     if document is None:
-        raise Unavailable("token_endpoint_failed", UNREACHABLE)
+        raise Unavailable("token_endpoint_unusable", UNREACHABLE)
     text, kind = document.get("access_token"), document.get("token_type")
     if not isinstance(kind, str) or not isinstance(text, str):
         raise TokenUnusable("malformed_answer")
@@ -85,9 +87,13 @@ def is_token(text: str) -> bool:
 
 def _refusal(reply: Reply) -> TokenRefused | Unavailable:
     code = _code(reply.body) if reply.status in _CLIENT_ERRORS else ""
-    if not code or code in _PASSING:
+    if code in _PASSING or reply.status in _BUSY or reply.status >= _ERRORS:
         return Unavailable("token_endpoint_failed", UNREACHABLE)
-    return TokenRefused(code if code in _CODES else "token_refused")
+    if code in _CODES:
+        return TokenRefused(code)
+    if reply.status == _UNAUTHORIZED:  # RFC 6749 section 5.2: it is the client, whatever the body says
+        return TokenRefused("invalid_client")
+    return TokenRefused("token_refused") if code else Unavailable("token_endpoint_unusable", UNREACHABLE)
 
 
 def _code(body: bytes) -> str:

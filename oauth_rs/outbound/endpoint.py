@@ -1,17 +1,24 @@
 """The token endpoint of a provider, asked by POST or, where it must be, by GET (RFC 6749 section 3.2).
 
-Found through the metadata of the issuer (RFC 8414) or given. After it has failed it is left alone, a second at first
-and half a minute in the end, whoever wants a token of it. Keeps no tokens.
+Found through the metadata of the issuer (RFC 8414) or given. After it has failed, once or a few times in a row, it is
+left alone, a second at first and half a minute in the end, whoever wants a token of it. Keeps no tokens.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf
 from urllib.parse import urlencode
 
-from ..breaker import backoff
-from ..client_auth import BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
+from ..breaker import Breaker
+from ..client_auth import (
+    MISCONFIGURED_SECONDS,
+    UNPROVED,
+    BearerToken,
+    ClientAuth,
+    ClientCertificate,
+    ClientSecret,
+    Complaints,
+    Proof,
+)
 from ..errors import Unavailable
 from ..flow import Fetch, Flow
 from ..metadata import discover, endpoint_of
@@ -23,31 +30,18 @@ from .parameters import Fields
 
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
 LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it
-_OF_THE_CLIENT = {"invalid_client", "unauthorized_client", "unsupported_grant_type"}
+_NOT_LET = "does not let this application ask for tokens in this way"
+_OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": _NOT_LET, "unsupported_grant_type": _NOT_LET}
 _ACCEPT = (("Accept", "application/json"),)
 _FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """How many attempts failed in a row, and when the last one did, by a clock that never goes back."""
-
-    failures: int = 0
-    at: float = -inf
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next attempt; none at all after one that succeeded."""
-        return max(0.0, self.at + backoff(self.failures) - now) if self.failures else 0.0
-
-    def failed(self, now: float) -> "Attempts":
-        return Attempts(self.failures + 1, now)
 
 
 class TokenEndpoint:
     """The token endpoint of `issuer`, or the one at `url`, asked as `client`. Raises ValueError.
 
     With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
-    header may ask that way.
+    header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons in `forgiven`
+    are no failures to it.
     """
 
     def __init__(
@@ -57,6 +51,8 @@ class TokenEndpoint:
         client: ClientAuth,
         url: str = "",
         method: str = "POST",
+        breaker: Breaker | None = None,
+        forgiven: frozenset[str] = frozenset(),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         place = url or issuer
@@ -71,30 +67,44 @@ class TokenEndpoint:
             raise ValueError("by GET all that a client sends would stand in the URL: use ClientSecret(id, secret)")
         self.issuer, self.client_id, self.method = issuer, client.client_id, method
         self.place = place
-        self.attempts = Attempts()
+        self.breaker = Breaker(failures=1) if breaker is None else breaker
         self.places = Places(MAX_ASKS)
         self._client, self._url, self._found, self._clock = client, url, "", monotonic
+        self._forgiven, self._complaints = forgiven, Complaints()
+
+    def __str__(self) -> str:
+        return self._url or f"the token_endpoint of {self.issuer}"
 
     def ask(self, fields: Fields) -> Flow[Token]:
         """A new token. Of asks that fail at one time, only one counts.
 
-        Raises TokenRefused, TokenUnusable, and Unavailable (`token_endpoint_failed`, or what discovery and `Fetch`
-        raise).
+        Raises TokenRefused for what is asked, TokenUnusable, and Unavailable (`token_endpoint_refused` for who asks,
+        `token_endpoint_failed`, `token_endpoint_unusable`, or what discovery and `Fetch` raise).
         """
-        before = self.attempts
+        call = self.breaker.admit(self._clock())
         try:
             token = yield from self._exchange(fields)
-        except Unavailable:
+        except Unavailable as error:
             self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
-            if self.attempts is before:
-                self.attempts = before.failed(self._clock())
+            if error.reason in self._forgiven:
+                self.breaker.answered()
+            else:
+                self.breaker.failed(call, self._clock())
             raise
         except OutboundError as error:
-            # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
-            self.attempts = before.failed(self._clock()) if error.reason in _OF_THE_CLIENT else Attempts()
+            if error.reason in _OF_THE_CLIENT:
+                raise self._refused(error.reason, call) from error
+            self.breaker.answered()
             raise
-        self.attempts = Attempts()
+        self.breaker.answered()
         return token
+
+    def _refused(self, code: str, call: object) -> Unavailable:
+        # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
+        now = self._clock()
+        self.breaker.failed(call, now)
+        self._complaints.tell(self, code, now, what=_OF_THE_CLIENT[code])
+        return Unavailable("token_endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
 
     def _exchange(self, fields: Fields) -> Flow[Token]:
         url = self._url or self._found

@@ -1,12 +1,13 @@
 """Why a call of the application's own cannot be made, where trying again would not help (RFC 6749 section 5.2).
 
     OutboundError
-    +-- TokenRefused     the provider gives no token
+    +-- TokenRefused     the provider gives no token for what is asked
     +-- TokenUnusable    the provider gives a token, and not one that can be used here
     +-- WrongOrigin      the call would carry the token to where it does not belong
 
 None is an `OAuthError`, for whoever calls this application has done nothing wrong: a handler that lets one escape ends
-as a 500. What may pass is `oauth_rs.Unavailable`, which the middlewares answer with 503 and `Retry-After`.
+as a 500. What may pass is `oauth_rs.Unavailable`, which the middlewares answer with 503 and `Retry-After`; it is raised
+too where the provider refuses this application itself, which whoever runs it can mend.
 """
 
 
@@ -19,7 +20,7 @@ class OutboundError(Exception):
 
 
 class TokenRefused(OutboundError):
-    """The provider gives no token: a code of RFC 6749, RFC 8693 or RFC 8707, or `token_refused` for any other.
+    """The provider gives no token for what is asked: a code of RFC 6749 or RFC 8707, or `token_refused` for any other.
 
     `no_refresh_token` where there is none to ask with.
     """

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol, TypeAlias
 
+from ..breaker import backoff
 from ..errors import OAuthError, Unavailable
 from ..fetch import HTTPSettings
 from ..fetch.blocking import BlockingHTTP
 from ..flow import Flow, Run
 from .answer import UNREACHABLE, Token
 from .auth import BearerAuth, Held
-from .endpoint import Attempts, TokenEndpoint
+from .endpoint import TokenEndpoint
 from .errors import OutboundError
 from .flight import Flight
 
@@ -48,6 +49,21 @@ class SharedTokens(Protocol):
 
     def put(self, key: bytes, token: Token, /) -> Any:
         """Keeps `token` for no longer than it lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """How many attempts failed in a row, and when the last one did, by a clock that never goes back."""
+
+    failures: int = 0
+    at: float = -inf
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next attempt; none at all after one that succeeded."""
+        return max(0.0, self.at + backoff(self.failures) - now) if self.failures else 0.0
+
+    def failed(self, now: float) -> "Attempts":
+        return Attempts(self.failures + 1, now)
 
 
 @dataclass(slots=True)
@@ -98,8 +114,8 @@ class TokenSource:
     def get(self) -> Held:
         """The token. Blocks while there is none.
 
-        Raises TokenRefused, TokenUnusable, and Unavailable (`token_unavailable`, `token_request_failed`,
-        `token_endpoint_failed`, or what discovery and `Fetch` raise) with the seconds until the next attempt.
+        Raises TokenRefused, TokenUnusable, and Unavailable (`token_unavailable`, `token_request_failed`, or what
+        `TokenEndpoint.ask` raises) with the seconds until it is worth trying again.
         """
         found = self._look()
         return found if isinstance(found, Held) else self._landed(found.wait())
@@ -185,12 +201,13 @@ class TokenSource:
         raise self._again(outcome or Unavailable("fetch_timeout", UNREACHABLE))
 
     def _wait(self, now: float) -> float:
-        return max(self._attempts.wait(now), self._endpoint.attempts.wait(now))
+        return max(self._attempts.wait(now), self._endpoint.breaker.wait(now))
 
     def _again(self, failure: OutboundError | OAuthError) -> OutboundError | OAuthError:
         """A new one for each caller: one exception that many raise collects the frames of all of them."""
         if isinstance(failure, Unavailable):
-            return Unavailable(failure.reason, UNREACHABLE, retry_after=self._wait(self._clock()))
+            wait = max(self._wait(self._clock()), failure.retry_after)
+            return Unavailable(failure.reason, UNREACHABLE, retry_after=wait)
         return copy(failure)
 
     def _ours(self) -> _Ours:

@@ -4,16 +4,14 @@ Tokens go into bodies and headers, never into a URL. Equal questions under way s
 for those who ask.
 """
 
-import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
-from math import inf
 from urllib.parse import urlencode
 
 from ..breaker import Breaker
-from ..client_auth import ClientAuth, ClientCertificate, Proof
+from ..client_auth import MISCONFIGURED_SECONDS, ClientAuth, ClientCertificate, Complaints, Proof
 from ..errors import Unavailable
 from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, discover, endpoint_of
@@ -22,8 +20,6 @@ from .answers import UNREACHABLE
 from .seconds import TIMEOUT, check_seconds
 
 MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
-QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
-MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
 SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
 JSON = "application/json"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
@@ -35,8 +31,6 @@ _ERRORS = 500
 _ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
 
 _NUMBERS = count()  # of endpoints: an id would be used again for the next one, and find the answers of the last
-
-logger = logging.getLogger("oauth_rs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +85,7 @@ class Endpoint:
         self._breaker = Breaker() if breaker is None else breaker
         self._clock = monotonic
         self._number, self._failures = next(_NUMBERS), 0
-        self._quiet_until = -inf
+        self._complaints = Complaints()
 
     def __str__(self) -> str:
         return self._location if isinstance(self._location, str) else f"the {self._name} of {self._location}"
@@ -160,10 +154,8 @@ class Endpoint:
         self._breaker.failed(call, self._clock())
 
     def _no_answer(self, status: int) -> Unavailable:
-        now = self._clock()
-        if status in {_UNAUTHORIZED, _FORBIDDEN} and now >= self._quiet_until:
-            self._quiet_until = now + QUIET_SECONDS
-            logger.error("configuration: %s does not accept how this application proves itself: %d", self, status)
+        if status in {_UNAUTHORIZED, _FORBIDDEN}:
+            self._complaints.tell(self, status, self._clock())
         if status == _UNAUTHORIZED:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if status >= _ERRORS or status in _BUSY:

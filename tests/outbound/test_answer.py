@@ -11,6 +11,8 @@ from oauth_rs.outbound.answer import AHEAD, MAX_LIFE, MAX_TOKEN, UNSTATED_LIFE, 
 from oauth_rs.outbound.errors import OutboundError, TokenRefused, TokenUnusable
 from tests.outbound.provider import granted
 
+FAILED, UNUSABLE = "token_endpoint_failed", "token_endpoint_unusable"
+
 
 def reply(document: Any, status: int = 200) -> Reply:
     return Reply(status, document if isinstance(document, bytes) else json.dumps(document).encode())
@@ -64,7 +66,7 @@ def test_a_life_that_is_no_positive_number_is_refused(stated: Any) -> None:
 
 @pytest.mark.parametrize("stated", [b"1e400", b"NaN", b"Infinity", b"-Infinity"])
 def test_a_number_that_is_not_finite_is_no_json(stated: bytes) -> None:
-    assert unavailable(b'{"access_token": "a", "token_type": "bearer", "expires_in": %s}' % stated)
+    assert unavailable(b'{"access_token": "a", "token_type": "bearer", "expires_in": %s}' % stated) == UNUSABLE
 
 
 @pytest.mark.parametrize(
@@ -122,29 +124,39 @@ def test_a_scope_that_is_no_text_says_nothing(scope: Any) -> None:
     ],
     ids=lambda body: repr(body)[:16],
 )
-def test_what_is_no_json_object_is_an_outage(body: bytes) -> None:
-    assert unavailable(body)
+def test_what_is_no_json_object_is_no_answer(body: bytes) -> None:
+    assert unavailable(body) == UNUSABLE
 
 
-@pytest.mark.parametrize("status", [201, 204, 404, 405, 408, 429, 500, 502, 503])
-def test_a_status_without_a_code_is_an_outage(status: int) -> None:
-    assert unavailable(b"<html>", status)
-    assert unavailable(granted(), status)
+@pytest.mark.parametrize("status", [201, 204, 400, 403, 404, 405])
+def test_a_status_without_a_code_is_no_answer(status: int) -> None:
+    assert (unavailable(b"<html>", status), unavailable(granted(), status)) == (UNUSABLE, UNUSABLE)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 600])
+def test_a_status_of_the_moment_is_an_outage(status: int) -> None:
+    assert (unavailable(b"<html>", status), unavailable(granted(), status)) == (FAILED, FAILED)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_a_code_of_the_moment_or_beside_an_outage_is_one(status: int) -> None:
-    assert unavailable({"error": "invalid_client"}, status)
+    assert unavailable({"error": "invalid_client"}, status) == FAILED
 
 
 @pytest.mark.parametrize("code", ["temporarily_unavailable", "server_error", "slow_down"])
 def test_a_code_that_says_so_is_an_outage(code: str) -> None:
-    assert unavailable({"error": code}, 400)
+    assert unavailable({"error": code}, 400) == FAILED
+    assert unavailable({"error": code}, 401) == FAILED
 
 
 @pytest.mark.parametrize("code", [None, "", 1, ["invalid_client"], {}], ids=repr)
-def test_a_code_that_is_no_text_is_an_outage(code: Any) -> None:
-    assert unavailable({"error": code}, 401)
+def test_a_code_that_is_no_text_is_no_answer(code: Any) -> None:
+    assert unavailable({"error": code}, 400) == UNUSABLE
+
+
+@pytest.mark.parametrize("document", [b"", b"<html>", {}, {"error": 1}, {"error": "AADSTS7000215"}], ids=repr)
+def test_a_401_is_about_the_client_whatever_it_says(document: Any) -> None:
+    assert refused(document, 401, kind=TokenRefused) == "invalid_client"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -186,7 +198,7 @@ def refused(document: Any, status: int = 200, *, kind: type[OutboundError] = Tok
     return caught.value.reason
 
 
-def unavailable(document: Any, status: int = 200) -> bool:
+def unavailable(document: Any, status: int = 200) -> str:
     with pytest.raises(Unavailable) as caught:
         token_of(reply(document, status))
-    return caught.value.reason == "token_endpoint_failed"
+    return caught.value.reason

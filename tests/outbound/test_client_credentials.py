@@ -87,8 +87,10 @@ def test_the_development_server_gives_tokens() -> None:
             source = ClientCredentials(server.issuer, client=prover, scopes=["bills.read"])
             assert source.token().count(".") == 2
         by_get = ClientCredentials(server.issuer, client=CLIENT, method="GET")
-        assert failure(by_get) == "token_endpoint_failed", "it is switched off"
-        assert failure(ClientCredentials(server.issuer, client=ClientSecret("api", "wrong"))) == "invalid_client"
+        assert failure(by_get) == "token_endpoint_unusable", "it is switched off"
+        assert (
+            failure(ClientCredentials(server.issuer, client=ClientSecret("api", "wrong"))) == "token_endpoint_refused"
+        )
         assert failure(ClientCredentials(server.issuer, client=CLIENT, scopes=["admin"])) == "invalid_scope"
         assert failure(ClientCredentials(server.issuer, client=CLIENT, audience="other")) == "invalid_target"
 
@@ -151,12 +153,12 @@ def _header(status: int, headers: dict[str, str], body: bytes) -> Callable[[Any]
     ("answer", "reason"),
     [
         ((500, b"<html>"), "token_endpoint_failed"),
-        (b"<html>", "token_endpoint_failed"),
-        ((401, b"<html>"), "token_endpoint_failed"),
-        ((404, {}), "token_endpoint_failed"),
-        (b'{"access_token": "a", "token_type": "bearer", "expires_in": 1e400}', "token_endpoint_failed"),
-        (b'{"access_token": "a", "access_token": "b", "token_type": "bearer"}', "token_endpoint_failed"),
-        ((401, {"error": "invalid_client"}), "invalid_client"),
+        (b"<html>", "token_endpoint_unusable"),
+        ((401, b"<html>"), "token_endpoint_refused"),
+        ((404, {}), "token_endpoint_unusable"),
+        (b'{"access_token": "a", "token_type": "bearer", "expires_in": 1e400}', "token_endpoint_unusable"),
+        (b'{"access_token": "a", "access_token": "b", "token_type": "bearer"}', "token_endpoint_unusable"),
+        ((401, {"error": "invalid_client"}), "token_endpoint_refused"),
         ((400, {"error": "unheard_of"}), "token_refused"),
         (granted(None), "malformed_answer"),
         (granted("a\r\nX-Evil: 1"), "malformed_answer"),

@@ -1,4 +1,5 @@
 import json
+import logging
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from oauth_rs.breaker import LONGEST
+from oauth_rs.breaker import Breaker
 from oauth_rs.client_auth import (
+    MISCONFIGURED_SECONDS,
     BearerToken,
     ClientAuth,
     ClientCertificate,
@@ -19,7 +21,7 @@ from oauth_rs.client_auth import (
 )
 from oauth_rs.errors import Unavailable
 from oauth_rs.flow import Call, Certificate, Fetch, Flow, Reply, Run
-from oauth_rs.outbound.endpoint import LIMIT, Attempts, TokenEndpoint
+from oauth_rs.outbound.endpoint import LIMIT, TokenEndpoint
 from oauth_rs.outbound.errors import OutboundError, TokenRefused, TokenUnusable
 from tests.outbound.provider import CLIENT, SECRET, granted
 from tests.support.playing import FakeClock
@@ -251,53 +253,95 @@ def test_there_is_no_other_method(make: Make, method: str) -> None:
 # How often
 
 
-def test_attempts_back_off_from_a_second_to_half_a_minute() -> None:
-    attempts, waits = Attempts(), []
-    for _ in range(2000):
-        attempts = attempts.failed(100.0)
-        waits.append(attempts.wait(100.0))
-    assert waits[:7] == [1, 2, 4, 8, 16, LONGEST, LONGEST]
-    assert waits[-1] == LONGEST
-    assert (attempts.wait(101), attempts.wait(100 + LONGEST), Attempts().wait(0)) == (LONGEST - 1, 0, 0)
-
-
 @pytest.mark.parametrize("answer", [DOWN, Reply(500, b""), Reply(200, b"<html>"), Reply(429, b"{}")], ids=str)
 def test_an_outage_is_counted(make: Make, clock: FakeClock, answer: Any) -> None:
     endpoint = make()
     failure(endpoint, answer)
     failure(endpoint, answer)
-    assert endpoint.attempts.wait(clock()) == 2
+    assert endpoint.breaker.wait(clock()) == 2
     asked(endpoint, GRANTED)
-    assert endpoint.attempts == Attempts()
+    assert endpoint.breaker.wait(clock()) == 0
 
 
-def test_outages_at_one_time_are_counted_once(make: Make) -> None:
+def test_outages_at_one_time_are_counted_once(make: Make, clock: FakeClock) -> None:
     endpoint = make()
     runs = [Run(endpoint.ask(FIELDS)) for _ in range(5)]
     for run in runs:
         with pytest.raises(Unavailable):
             run.throw(DOWN)
-    assert endpoint.attempts.failures == 1
+    assert endpoint.breaker.wait(clock()) == 1
 
 
 @pytest.mark.parametrize("code", ["invalid_grant", "invalid_request", "invalid_scope", "invalid_target", "other"])
-def test_a_refusal_of_what_was_asked_is_no_outage(make: Make, code: str) -> None:
+def test_a_refusal_of_what_was_asked_is_no_outage(
+    make: Make, clock: FakeClock, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
     endpoint = make()
     failure(endpoint, DOWN)
     with pytest.raises(TokenRefused):
         asked(endpoint, refusal(code))
-    assert endpoint.attempts == Attempts()
+    assert (endpoint.breaker.wait(clock()), caplog.records) == (0, [])
 
 
-@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "unsupported_grant_type"])
-def test_a_client_that_is_refused_is_held_back(make: Make, clock: FakeClock, code: str) -> None:
+UNPROVED = "does not accept how this application proves itself: invalid_client"
+NOT_LET = "does not let this application ask for tokens in this way"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (refusal("invalid_client"), UNPROVED),
+        (Reply(401, b'{"error": "invalid_client"}'), UNPROVED),
+        (Reply(401, b""), UNPROVED),
+        (Reply(401, b"<html>"), UNPROVED),
+        (Reply(401, b'{"error": "s3cret"}'), UNPROVED),
+        (refusal("unauthorized_client"), f"{NOT_LET}: unauthorized_client"),
+        (refusal("unsupported_grant_type"), f"{NOT_LET}: unsupported_grant_type"),
+    ],
+    ids=str,
+)
+def test_a_client_that_is_refused_is_held_back_and_logged_as_configuration(
+    make: Make, clock: FakeClock, caplog: pytest.LogCaptureFixture, answer: Reply, said: str
+) -> None:
     endpoint = make()
-    assert failure(endpoint, refusal(code)) == code
-    assert endpoint.attempts.wait(clock()) == 1
+    with pytest.raises(Unavailable, match="token_endpoint_refused") as caught:
+        asked(endpoint, answer)
+    assert (caught.value.retry_after, endpoint.breaker.wait(clock())) == (MISCONFIGURED_SECONDS, 1)
+    assert caplog.record_tuples == [("oauth_rs", logging.ERROR, f"configuration: {URL} {said}")]
 
 
-def test_an_answer_that_cannot_be_used_is_no_outage(make: Make) -> None:
+def test_where_the_endpoint_was_found_its_issuer_is_named(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    failure(make(url=""), metadata(), Reply(401, b""))
+    assert caplog.messages == [f"configuration: the token_endpoint of {ISSUER} {UNPROVED}"]
+
+
+def test_a_client_that_is_refused_is_logged_once_a_minute(
+    make: Make, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = make()
+    for seconds in (0, 30, 29, 1):
+        clock.pass_seconds(seconds)
+        assert failure(endpoint, refusal("invalid_client")) == "token_endpoint_refused"
+    assert len(caplog.records) == 2
+
+
+def test_failures_in_a_row_may_be_what_it_takes(make: Make, clock: FakeClock) -> None:
+    endpoint, waits = make(breaker=Breaker(failures=3)), []
+    for answer in (DOWN, refusal("invalid_client"), DOWN):
+        failure(endpoint, answer)
+        waits.append(endpoint.breaker.wait(clock()))
+    assert waits == [0, 0, 1]
+
+
+def test_what_is_forgiven_is_no_failure(make: Make, clock: FakeClock) -> None:
+    endpoint = make(forgiven=frozenset({"token_endpoint_unusable"}))
+    failure(endpoint, DOWN)
+    assert failure(endpoint, Reply(403, b"<html>")) == "token_endpoint_unusable"
+    assert endpoint.breaker.wait(clock()) == 0
+
+
+def test_an_answer_that_cannot_be_used_is_no_outage(make: Make, clock: FakeClock) -> None:
     endpoint = make()
     with pytest.raises(TokenUnusable):
         asked(endpoint, Reply(200, json.dumps(granted(token_type="mac")).encode()))
-    assert endpoint.attempts == Attempts()
+    assert endpoint.breaker.wait(clock()) == 0

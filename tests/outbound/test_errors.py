@@ -1,3 +1,4 @@
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -79,14 +80,25 @@ def test_an_outage_is_a_503_that_says_when_to_try_again(call: Ask, provider: Pro
     assert (status, {name.lower(): value for name, value in headers.items()}["retry-after"]) == (503, "1")
 
 
-@pytest.mark.parametrize("answer", [(401, {"error": "invalid_client"}), {"access_token": "a"}], ids=str)
+@pytest.mark.parametrize("answer", [(401, b""), (400, {"error": "invalid_client"})], ids=str)
+def test_wrong_credentials_of_ours_are_a_503_that_is_logged(
+    call: Ask, provider: Provider, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    provider.answers["/token"] = answer
+    status, headers = call()
+    assert (status, {name.lower(): value for name, value in headers.items()}["retry-after"]) == (503, "30")
+    (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
+    assert record.getMessage().startswith("configuration: ")
+
+
+@pytest.mark.parametrize("answer", [(400, {"error": "invalid_scope"}), {"access_token": "a"}], ids=str)
 def test_what_the_provider_refuses_is_no_fault_of_callers(call: Ask, provider: Provider, answer: Any) -> None:
     provider.answers["/token"] = answer
     assert call()[0] == 500
 
 
 def test_the_errors_of_one_failure_are_not_one_object(provider: Provider) -> None:
-    provider.answers["/token"] = (401, {"error": "invalid_client"})
+    provider.answers["/token"] = (400, {"error": "invalid_scope"})
     source = ClientCredentials(provider.url, client=CLIENT)
     errors: list[OutboundError] = []
 

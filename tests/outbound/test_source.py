@@ -17,6 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from oauth_rs.breaker import LONGEST
+from oauth_rs.client_auth import MISCONFIGURED_SECONDS
 from oauth_rs.errors import OAuthError, Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.flow import Call, Flow
@@ -24,7 +26,7 @@ from oauth_rs.outbound import OutboundError
 from oauth_rs.outbound.answer import AHEAD, UNREACHABLE, Token
 from oauth_rs.outbound.auth import Held
 from oauth_rs.outbound.endpoint import TokenEndpoint
-from oauth_rs.outbound.source import TokenSource
+from oauth_rs.outbound.source import Attempts, TokenSource
 from tests.outbound.provider import API, CLIENT, Provider, granted, no_thread_is_left, send
 from tests.support.misbehaving import slowly
 from tests.support.playing import FakeClock
@@ -266,6 +268,16 @@ def test_a_task_that_is_cancelled_takes_nothing_with_it(source: TokenSource, pro
 # Failures
 
 
+def test_attempts_back_off_from_a_second_to_half_a_minute() -> None:
+    attempts, waits = Attempts(), []
+    for _ in range(2000):
+        attempts = attempts.failed(100.0)
+        waits.append(attempts.wait(100.0))
+    assert waits[:7] == [1, 2, 4, 8, 16, LONGEST, LONGEST]
+    assert waits[-1] == LONGEST
+    assert (attempts.wait(101), attempts.wait(100 + LONGEST), Attempts().wait(0)) == (LONGEST - 1, 0, 0)
+
+
 def test_threads_that_wait_share_a_failure(source: TokenSource, provider: Provider) -> None:
     provider.answers["/token"] = partial(fail_late, 0.1)
     assert in_threads(50, source.token) == ["token_endpoint_failed"] * 50
@@ -316,23 +328,32 @@ def test_an_outage_says_when_to_try_again(source: TokenSource, provider: Provide
     assert (error.retry_after, error.description) == (5, UNREACHABLE)
 
 
+def test_a_failure_may_ask_for_a_longer_pause(source: TokenSource, provider: Provider, clock: FakeClock) -> None:
+    provider.answers["/token"] = (401, {})
+    waits = [failed(source).retry_after]
+    clock.pass_seconds(0.5)
+    waits.append(failed(source).retry_after)
+    assert waits == [MISCONFIGURED_SECONDS] * 2
+    assert provider.tokens == 1
+
+
 def test_an_old_token_serves_while_it_cannot_be_renewed(
     source: TokenSource, provider: Provider, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     source.token()
-    provider.answers["/token"] = (401, {"error": "invalid_client"})
+    provider.answers["/token"] = (400, {"error": "invalid_scope"})
     clock.pass_seconds(LIFE * AHEAD)
     assert source.token() == "token-1"
     wait_until(lambda: bool(caplog.messages), SECONDS)
     assert caplog.record_tuples == [
-        ("oauth_rs", logging.WARNING, "a token of a provider was not renewed, the old one serves on: invalid_client")
+        ("oauth_rs", logging.WARNING, "a token of a provider was not renewed, the old one serves on: invalid_scope")
     ]
     assert [source.token() for _ in range(10)] == ["token-1"] * 10
     assert provider.tokens == 2
     clock.pass_seconds(LIFE * (1 - AHEAD))
-    assert failure(source) == "invalid_client"
+    assert failure(source) == "invalid_scope"
     assert provider.tokens == 3
-    assert failure(source) == "invalid_client"
+    assert failure(source) == "invalid_scope"
     assert provider.tokens == 3
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from os import getpid
 from typing import Any, Protocol
 
+from ..breaker import Breaker
 from ..cache import GenerationalCache
 from ..client_auth import ClientAuth
 from ..encoding import base64url_decode, json_object
@@ -28,6 +29,9 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OF_ACCESS = "urn:ietf:params:oauth:token-type:access_token"
 MAX_CALLERS = 4096  # whose tokens are kept, a few KiB each
 CALLER_SECONDS = 3600.0  # that they are kept at most; after that they are traded anew
+# Of an endpoint that is up: a firewall before it may not like the token of one caller, who chooses it. That must not
+# keep all the others from being traded for.
+_ABOUT_THE_CALLER = frozenset({"token_endpoint_unusable", "reply_too_large"})
 _PARTS = 3
 
 
@@ -36,7 +40,8 @@ class TokenExchange:
 
     `subject_token_type` is what callers send (RFC 8693 section 3). The other options are those of ClientCredentials
     with the same names. What was traded is kept by the SHA-256 of the caller's token, for 4096 callers; at the bound
-    the oldest half is forgotten. Nothing is kept past the end of the caller's grant, where it has one.
+    the oldest half is forgotten. Nothing is kept past the end of the caller's grant, where it has one. After a failure
+    its caller waits; the endpoint is left alone after three in a row, of which what may be about one token is none.
     """
 
     def __init__(
@@ -60,7 +65,14 @@ class TokenExchange:
             ("subject_token_type", subject_token_type),
             ("requested_token_type", OF_ACCESS),
         )
-        self._endpoint = TokenEndpoint(issuer, client=client, url=token_endpoint, monotonic=monotonic)
+        self._endpoint = TokenEndpoint(
+            issuer,
+            client=client,
+            url=token_endpoint,
+            breaker=Breaker(),
+            forgiven=_ABOUT_THE_CALLER,
+            monotonic=monotonic,
+        )
         self._http, self._clock, self._monotonic = http, clock, monotonic
         self._sources: GenerationalCache[TokenSource] = GenerationalCache(size=MAX_CALLERS, seconds=CALLER_SECONDS)
         self._locks: dict[int, threading.Lock] = {}  # by process id: a fork must not inherit one that is held

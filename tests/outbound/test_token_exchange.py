@@ -12,6 +12,7 @@ import pytest
 from flask import Flask, request
 from starlette.requests import Request
 
+from oauth_rs.breaker import FAILURES
 from oauth_rs.client_auth import ClientSecretPost
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.encoding import base64url_decode, json_object
@@ -19,6 +20,7 @@ from oauth_rs.errors import InvalidToken, MissingCredentials, OAuthError
 from oauth_rs.model import Grant
 from oauth_rs.outbound import OutboundError, TokenExchange, WrongOrigin, bearer_token
 from oauth_rs.outbound.answer import AHEAD, MAX_TOKEN, UNSTATED_LIFE
+from oauth_rs.outbound.endpoint import LIMIT
 from oauth_rs.outbound.source import TokenSource
 from oauth_rs.outbound.token_exchange import EXCHANGE, MAX_CALLERS, OF_ACCESS
 from tests.outbound.provider import API, CLIENT, SECRET, Provider, granted, send
@@ -257,8 +259,54 @@ def refuse_first(provider: Provider, handler: Any) -> None:
 def test_an_outage_is_not_asked_about_for_each_caller(exchange: TokenExchange, provider: Provider) -> None:
     provider.answers["/token"] = (500, {})
     reasons = [failure(exchange, f"caller-{number}") for number in range(20)]
-    assert reasons == ["token_endpoint_failed"] + ["token_unavailable"] * 19
-    assert provider.tokens == 1
+    assert reasons == ["token_endpoint_failed"] * FAILURES + ["token_unavailable"] * (20 - FAILURES)
+    assert provider.tokens == FAILURES
+
+
+def test_one_probe_finds_out_for_all_callers(exchange: TokenExchange, provider: Provider, clocks: Clocks) -> None:
+    provider.answers["/token"] = (500, {})
+    for number in range(FAILURES):
+        failure(exchange, f"caller-{number}")
+    del provider.answers["/token"]
+    clocks.pass_seconds(1)
+    exchange.of("caller-7").token()
+    assert exchange.of("caller-8").token() == f"token-{provider.tokens}"
+
+
+ODD = [(403, b"<html>blocked"), (400, b""), b"<html>", granted("a" * LIMIT)]
+
+
+@pytest.mark.parametrize("answer", ODD, ids=lambda answer: repr(answer)[:20])
+def test_what_one_callers_token_brings_about_keeps_no_other_from_asking(
+    exchange: TokenExchange, provider: Provider, answer: Any
+) -> None:
+    provider.answers["/token"] = partial(answer_to, "evil", answer, provider)
+    for number in range(2 * FAILURES):
+        failure(exchange, f"evil-{number}")
+    asked = provider.tokens
+    failure(exchange, "evil-0")
+    assert provider.tokens == asked, "a caller for whom it failed waits"
+    assert exchange.of("good").token() == "good"
+
+
+def test_an_outage_for_one_caller_keeps_no_other_from_asking(exchange: TokenExchange, provider: Provider) -> None:
+    provider.answers["/token"] = partial(answer_to, "evil", (500, b""), provider)
+    for number in range(2 * FAILURES):
+        assert failure(exchange, f"evil-{number}") == "token_endpoint_failed"
+        assert exchange.of(f"caller-{number}").token() == "good"
+
+
+def answer_to(whom: str, answer: Any, provider: Provider, handler: Any) -> None:
+    subject = dict(provider.asked[-1].fields)["subject_token"]
+    send(handler, answer if subject.startswith(whom) else granted("good"))
+
+
+def test_a_client_that_is_refused_is_not_asked_about_for_each_caller(
+    exchange: TokenExchange, provider: Provider
+) -> None:
+    provider.answers["/token"] = (401, {"error": "invalid_client"})
+    reasons = [failure(exchange, f"caller-{number}") for number in range(5)]
+    assert reasons == ["token_endpoint_refused"] * FAILURES + ["token_unavailable"] * 2
 
 
 @pytest.mark.parametrize("options", [{"resource": "records"}, {"extra": {"subject_token": "x"}}], ids=str)

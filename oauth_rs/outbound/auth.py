@@ -87,7 +87,9 @@ class BearerAuth(httpx2.Auth):
 
 
 def checked_origin(url: str, *, plain_http: bool) -> str:
-    """`url`, when a token may go there. Raises ValueError."""
+    """`url`, when a token may go there. Raises ValueError and TypeError."""
+    if not isinstance(url, str):
+        raise TypeError("base_url and origins are URLs, as text")
     parsed = httpx2.URL(url)
     if parsed.scheme not in _SCHEMES or not parsed.host or parsed.userinfo:
         raise ValueError("a token is bound to a URL such as https://billing.example.com, without a name or password")

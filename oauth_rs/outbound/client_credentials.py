@@ -51,6 +51,8 @@ class ClientCredentials(OneSource):
         self._endpoint = TokenEndpoint(issuer, client=client, url=token_endpoint, method=method, monotonic=monotonic)
         self._scopes = frozenset(scopes)
         self._told: frozenset[str] = frozenset()
+        if shared is not None and (isinstance(shared, type) or not hasattr(shared, "put")):
+            raise TypeError("shared is RedisTokens(url, keys=[...]), or None")
         if shared is not None and not self._endpoint.client_id:
             raise ValueError("tokens are shared among those that are one client: give the client its client_id")
         self._shared = shared

@@ -25,11 +25,13 @@ class Connection:
     """The API at `base_url`, called with the tokens of `auth`, which never go to another origin.
 
     `plain_http` allows a URL that is neither https nor on this machine: whoever is on the way can read the token.
-    Raises ValueError.
+    Raises ValueError and TypeError.
     """
 
     def __init__(self, base_url: str, *, auth: Authorizes | TokenExchange, plain_http: bool = False) -> None:
         self.base_url = checked_origin(base_url, plain_http=plain_http)
+        if isinstance(auth, type) or not hasattr(auth, "auth"):
+            raise TypeError("auth is ClientCredentials(...), TokenExchange(...) or RefreshToken(...)")
         self._authorizes, self._plain_http = auth, plain_http
 
     def __repr__(self) -> str:
@@ -64,7 +66,10 @@ class Connections(Mapping[str, Connection]):
     """Connections by name. One that was not named is a KeyError that says which were."""
 
     def __init__(self, connections: Mapping[str, Connection]) -> None:
-        if not all(isinstance(one, Connection) for one in connections.values()):
+        named: Any = connections
+        if not isinstance(named, Mapping) or not all(
+            isinstance(name, str) and isinstance(one, Connection) for name, one in named.items()
+        ):
             raise TypeError("Connections maps names to Connection(base_url, auth=...)")
         self._connections = dict(connections)
 

@@ -37,7 +37,7 @@ _FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
 
 
 class TokenEndpoint:
-    """The token endpoint of `issuer`, or the one at `url`, asked as `client`. Raises ValueError.
+    """The token endpoint of `issuer`, or the one at `url`, asked as `client`. Raises ValueError and TypeError.
 
     With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
     header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons in `forgiven`
@@ -55,6 +55,10 @@ class TokenEndpoint:
         forgiven: frozenset[str] = frozenset(),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not all(isinstance(text, str) for text in (issuer, url)):
+            raise TypeError("the issuer and token_endpoint are URLs, as text")
+        if isinstance(client, type) or not hasattr(client, "prove"):
+            raise TypeError("client is ClientSecret(id, secret) or another way to prove who asks: see client_auth")
         place = url or issuer
         if not secure_for_secrets(place):
             raise ValueError(

@@ -3,8 +3,8 @@
 Checked when a source is made. Does not prove who asks: client_auth.py does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from ..scopes import checked_scope
@@ -28,23 +28,29 @@ def parameters(
     extra: Mapping[str, str] | None = None,
 ) -> Fields:
     """The fields of a token request, in a fixed order. Raises ValueError and TypeError with what is wrong."""
-    if isinstance(scopes, str):
-        raise TypeError("scopes is a list, as ['bills.read']")
+    _check_texts(scopes, "scopes is a list, as ['bills.read']")
     scope = " ".join(map(checked_scope, scopes))
     return (
         ("grant_type", grant_type),
         *((("scope", scope),) if scope else ()),
         *(("audience", one) for one in _named(audience, "audience")),
         *(("resource", _checked_resource(one)) for one in _named(resource, "resource")),
-        *_checked_extra(extra or {}),
+        *_checked_extra({} if extra is None else extra),
     )
 
 
-def _named(given: str | Sequence[str], what: str) -> Iterable[str]:
-    listed = (given,) if isinstance(given, str) and given else given
-    if not all(listed):
+def _check_texts(given: Any, message: str) -> None:
+    if isinstance(given, str) or not isinstance(given, Collection) or not all(isinstance(one, str) for one in given):
+        raise TypeError(message)
+
+
+def _named(given: str | Sequence[str], what: str) -> Collection[str]:
+    if isinstance(given, str):
+        return (given,) if given else ()
+    _check_texts(given, f"{what} is text, or a list of texts")
+    if not all(given):
         raise ValueError(f"{what} names nothing: leave it out")
-    return listed
+    return given
 
 
 def _checked_resource(uri: str) -> str:
@@ -54,9 +60,10 @@ def _checked_resource(uri: str) -> str:
 
 
 def _checked_extra(extra: Mapping[str, str]) -> Fields:
+    if not isinstance(extra, Mapping):
+        raise TypeError("extra maps names to texts")
+    _check_texts([*extra, *extra.values()], "extra maps names to texts")
     taken = sorted(_OURS.intersection(extra))
     if taken:
         raise ValueError(f"extra holds what has no option of its own: {', '.join(taken)} has one, or is the client's")
-    if not all(isinstance(value, str) for value in extra.values()):
-        raise TypeError("extra maps names to texts")
     return tuple(extra.items())

@@ -52,6 +52,10 @@ class RefreshToken(OneSource):
         http: HTTPSettings = HTTP,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not isinstance(refresh_token, str):
+            raise TypeError("refresh_token is text")
+        if store is not None and (isinstance(store, type) or not (hasattr(store, "load") and hasattr(store, "save"))):
+            raise TypeError("store has the functions load() and save(refresh_token)")
         if not refresh_token and store is None:
             raise ValueError("give a refresh_token, a store that has one, or both")
         self._fields = parameters("refresh_token", scopes=scopes, resource=resource, extra=extra)

@@ -89,6 +89,7 @@ class TokenSource:
         http: HTTPSettings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        check_http(http)
         self._ask, self._endpoint, self._name, self._clock = ask, endpoint, name, monotonic
         self._http = BlockingHTTP(http)
         self._patience = EXCHANGES * http.timeout + STORE_SECONDS
@@ -213,6 +214,12 @@ class TokenSource:
     def _ours(self) -> _Ours:
         # setdefault is atomic: threads that come first in a process, all at once, get the same one.
         return self._by_process.get(os.getpid()) or self._by_process.setdefault(os.getpid(), _Ours())
+
+
+def check_http(http: HTTPSettings) -> None:
+    """Raises TypeError for what are no settings."""
+    if not isinstance(http, HTTPSettings):
+        raise TypeError("http is HTTPSettings(timeout=5.0)")
 
 
 class OneSource:

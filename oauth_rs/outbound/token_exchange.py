@@ -23,7 +23,7 @@ from .answer import AHEAD, UNSTATED_LIFE, Token, is_token
 from .auth import BearerAuth
 from .endpoint import TokenEndpoint
 from .parameters import parameters
-from .source import HTTP, TokenSource
+from .source import HTTP, TokenSource, check_http
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OF_ACCESS = "urn:ietf:params:oauth:token-type:access_token"
@@ -59,6 +59,9 @@ class TokenExchange:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        check_http(http)
+        if not isinstance(subject_token_type, str):
+            raise TypeError("subject_token_type is a URI, as text")
         asked = parameters(EXCHANGE, scopes=scopes, audience=audience, resource=resource, extra=extra)
         self._fields = (
             *asked,
@@ -91,8 +94,10 @@ class TokenExchange:
 
         `grant`, what the middleware has made of it, says when it ends. Otherwise a JWT says so itself, which can only
         shorten what is kept, and of any other kind what is traded is kept for 60 seconds. At its end no token is to be
-        had for it: InvalidToken (`expired`), which leaves as 401. Raises ValueError for what is no token.
+        had for it: InvalidToken (`expired`), which leaves as 401. Raises TypeError and ValueError for what is no token.
         """
+        if not isinstance(token, str):
+            raise TypeError("the token of a caller is text: see bearer_token(request)")
         if not is_token(token):
             raise ValueError("a caller's token is text that follows Bearer in a header: see bearer_token(request)")
         digest, now = sha256(token.encode()).digest(), self._monotonic()

@@ -280,3 +280,9 @@ def test_a_token_is_in_no_repr(api: API) -> None:
         reply = client.get(api.url)
     shown = [repr(one) for one in (auth, held("s3cret"), reply, reply.request, reply.request.headers)]
     assert not any("s3cret" in text for text in shown)
+
+
+def test_an_origin_is_text() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="base_url and origins are URLs"):
+        checked_origin(wrong, plain_http=False)

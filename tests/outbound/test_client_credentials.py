@@ -308,3 +308,9 @@ def test_an_outage_is_one_that_the_middlewares_answer(provider: Provider) -> Non
 def test_it_shows_whom_it_asks_as_which_client_and_no_secret() -> None:
     shown = repr(ClientCredentials(ISSUER, client=CLIENT, extra={"pin": "1234"}))
     assert shown == "ClientCredentials('https://id.example.com', client_id='api')"
+
+
+@pytest.mark.parametrize("shared", [5, "redis://127.0.0.1", Shelf], ids=repr)
+def test_what_shares_no_tokens_is_refused_when_made(shared: Any) -> None:
+    with pytest.raises(TypeError, match=r"^shared is RedisTokens"):
+        ClientCredentials("https://id.example.com", client=CLIENT, shared=shared)

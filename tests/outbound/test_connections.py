@@ -133,3 +133,27 @@ def test_they_show_where_and_as_whom_and_no_secret(provider: Provider) -> None:
     shown = repr(Connections({"billing": Connection(BILLING, auth=source)}))
     assert shown == f"Connections({{'billing': Connection('{BILLING}', auth={source!r})}})"
     assert "callers-token" not in repr(caller)
+
+
+@pytest.mark.parametrize("auth", [None, 5, "token", ClientCredentials, CLIENT], ids=lambda one: type(one).__name__)
+def test_what_authorizes_nothing_is_refused_when_made(auth: Any) -> None:
+    with pytest.raises(TypeError, match=r"^auth is ClientCredentials"):
+        Connection(BILLING, auth=auth)
+
+
+def test_a_url_is_text(provider: Provider) -> None:
+    wrong: Any = None
+    with pytest.raises(TypeError, match="base_url and origins are URLs"):
+        Connection(wrong, auth=ClientCredentials(provider.url, client=CLIENT))
+
+
+@pytest.mark.parametrize("wrong", [None, [("a", 1)], 5, "billing"], ids=repr)
+def test_connections_are_a_mapping(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="Connections maps names"):
+        Connections(wrong)
+
+
+def test_the_names_of_connections_are_text(billing: Connection) -> None:
+    wrong: Any = {5: billing}
+    with pytest.raises(TypeError, match="Connections maps names"):
+        Connections(wrong)

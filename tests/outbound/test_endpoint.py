@@ -345,3 +345,19 @@ def test_an_answer_that_cannot_be_used_is_no_outage(make: Make, clock: FakeClock
     with pytest.raises(TokenUnusable):
         asked(endpoint, Reply(200, json.dumps(granted(token_type="mac")).encode()))
     assert endpoint.breaker.wait(clock()) == 0
+
+
+# Options of the wrong kind
+
+
+@pytest.mark.parametrize("client", [None, "api", ("api", SECRET), ClientSecret], ids=repr)
+def test_a_client_that_cannot_prove_itself_is_refused_when_made(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"^client is ClientSecret") as caught:
+        TokenEndpoint(ISSUER, client=client)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("issuer", "url"), [(None, ""), (5, URL), (ISSUER, None), (ISSUER, b"https://x")], ids=repr)
+def test_a_place_that_is_no_text_is_refused_when_made(issuer: Any, url: Any) -> None:
+    with pytest.raises(TypeError, match="token_endpoint are URLs"):
+        TokenEndpoint(issuer, client=CLIENT, url=url)

@@ -49,10 +49,18 @@ def test_what_cannot_be_asked_is_refused_when_made(options: dict[str, Any], matc
         parameters("x", **options)
 
 
-@pytest.mark.parametrize("options", [{"scopes": "bills.read"}, {"extra": {"n": 1}}, {"extra": {"n": None}}], ids=str)
-def test_what_is_of_the_wrong_type_is_refused_when_made(options: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=r"list|maps names to texts"):
-        parameters("x", **options)
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        *(("scopes", wrong) for wrong in ("bills.read", 5, None, [1], b"a", iter(["a"]))),
+        *((option, wrong) for option in ("audience", "resource") for wrong in (5, None, [1], b"https://a.example")),
+        *(("extra", wrong) for wrong in ({"n": 1}, {"n": None}, {1: "n"}, [("a", "b")], [], "", 5)),
+    ],
+    ids=repr,
+)
+def test_what_is_of_the_wrong_type_is_refused_when_made(option: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{option} (is|maps)"):
+        parameters("x", **{option: wrong})
 
 
 def test_no_secret_is_in_the_refusal() -> None:

@@ -237,3 +237,21 @@ def test_without_any_there_is_nothing_to_make() -> None:
 def test_it_shows_whom_it_asks_as_which_client_and_no_secret() -> None:
     shown = repr(RefreshToken("https://id.example.com", client=CLIENT, refresh_token="r3fresh"))
     assert shown == "RefreshToken('https://id.example.com', client_id='api')"
+
+
+class LoadsOnly:
+    def load(self) -> str:
+        return "r"
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        *(("refresh_token", wrong) for wrong in (5, ["a"], None, b"a")),
+        *(("store", wrong) for wrong in (5, "a", LoadsOnly(), Store)),
+    ],
+    ids=repr,
+)
+def test_an_option_of_the_wrong_kind_is_refused_when_made(option: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{option} (is|has)"):
+        RefreshToken("https://id.example.com", client=CLIENT, **{"refresh_token": "r", option: wrong})

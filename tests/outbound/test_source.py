@@ -600,3 +600,9 @@ def test_a_token_is_in_no_repr(source: TokenSource) -> None:
     held = source.get()
     assert isinstance(held, Held)
     assert "token-1" not in f"{source!r} {held!r} {source.auth()!r}"
+
+
+@pytest.mark.parametrize("http", [None, 5, HTTPSettings], ids=repr)
+def test_settings_that_are_none_are_refused_when_made(make: Make, http: Any) -> None:
+    with pytest.raises(TypeError, match=r"^http is HTTPSettings"):
+        make(http=http)

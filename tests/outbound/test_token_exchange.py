@@ -351,3 +351,18 @@ def test_the_token_of_the_caller_is_read(value: str) -> None:
 def test_a_caller_without_a_bearer_token_gets_a_401(value: str | None) -> None:
     with pytest.raises(MissingCredentials, match="no_credentials"):
         bearer_token(SimpleNamespace(headers={} if value is None else {"Authorization": value}))
+
+
+# Options of the wrong kind
+
+
+@pytest.mark.parametrize("token", [None, 5, b"token"], ids=repr)
+def test_a_callers_token_is_text(exchange: TokenExchange, token: Any) -> None:
+    with pytest.raises(TypeError, match="token of a caller is text"):
+        exchange.of(token)
+
+
+@pytest.mark.parametrize(("option", "wrong"), [("http", None), ("subject_token_type", 5)])
+def test_an_option_of_the_wrong_kind_is_refused_when_made(option: str, wrong: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{option} is"):
+        TokenExchange("https://id.example.com", client=CLIENT, **{option: wrong})

@@ -5,6 +5,7 @@ aliases, merges and tags, no keys but text, numbers in decimal, `true` and `fals
 no other file. Does not say what sections there are, but for `[scopes]`, of which `read_catalogue` makes a catalogue.
 """
 
+import json
 import os
 import re
 import tomllib
@@ -101,6 +102,29 @@ def load(path: str | os.PathLike[str]) -> Document:
     except RecursionError as error:
         raise _error(name, 1, "nested too deeply: lists of names do without nesting") from error
     return Document(name=name, data=data, _lines=lines)
+
+
+def load_json(path: str | os.PathLike[str]) -> Document:
+    """The content of the file at `path`, which is JSON. Its entries have no lines: a mistake in one names the first.
+
+    Raises ConfigurationError, and OSError when the file cannot be read.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(name).open("rb") as file:
+            data = json.load(file, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _error(name, getattr(error, "lineno", 1), str(error)) from error
+    if not isinstance(data, dict):
+        raise _error(name, 1, "the document is not an object")
+    return Document(name=name, data=data, _lines={})
+
+
+def _unique(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):  # some readers take the first, some the last
+        raise ValueError(f"a name is there twice in one object, among {', '.join(sorted(found))}: take one out")
+    return found
 
 
 def read_catalogue(path: str | os.PathLike[str]) -> ScopeCatalogue:

@@ -4,15 +4,13 @@ A policy is `any_grant`, `api`, or `operations` with a `default`; docs/policies.
 functions and stand in code alone. Compares no scope with a catalogue: the server does.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from .catalogue import EntryError, meant
-from .configuration import ConfigurationError, load
+from .configuration import ConfigurationError, load, load_json
 from .openapi import policy_from
 from .operations import OperationError
 from .policy import APIScopes, NoScopes, OperationRule, OperationScopes, PassThrough, Policy, Public
@@ -46,7 +44,7 @@ def read_openapi_policy(path: str | os.PathLike[str], *, default: str | Operatio
     """
     name = os.fspath(path)
     try:
-        document = _json(name) if name.lower().endswith(".json") else load(name).data
+        document = (load_json(name) if name.lower().endswith(".json") else load(name)).data
         return policy_from(document, default=default)
     except ConfigurationError:
         raise
@@ -180,15 +178,3 @@ def _located(what: str, *path: str) -> Iterator[None]:
         raise
     except ValueError as error:
         raise EntryError(f"{what}: {error}", *path) from error
-
-
-def _json(name: str) -> Any:
-    with Path(name).open("rb") as file:
-        return json.load(file, object_pairs_hook=_unique)
-
-
-def _unique(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(members)
-    if len(found) < len(members):  # some readers take the first, some the last
-        raise ValueError(f"a name is there twice in one object, among {', '.join(sorted(found))}: take one out")
-    return found

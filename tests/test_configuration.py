@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauth_rs.catalogue import EntryError
-from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, read_catalogue
+from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, load_json, read_catalogue
 
 TOML = """\
 # it's the scopes of a "bank"
@@ -441,3 +441,27 @@ def test_nothing_happens_where_nothing_is_wrong(document: Document) -> None:
 
 def test_an_error_can_be_made_for_any_entry(document: Document) -> None:
     assert str(document.error("wrong", "policy", "second", "y")) == f"{document.name}:3: wrong"
+
+
+# JSON
+
+
+def test_json_is_read_and_has_one_line(write: Write) -> None:
+    document = load_json(write("a.json", '{\n"a": {"b": [1, "x"]}}'))
+    assert (document.data, document.line("a", "b")) == ({"a": {"b": [1, "x"]}}, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{\n,}", "2: Expecting property name"),
+        ("", "1: Expecting value"),
+        ("[]", "1: the document is not an object"),
+        (b'{"a": "\xff"}', "1: 'utf-8' codec can't decode"),
+        ('{"a": 1, "a": 2}', "1: a name is there twice in one object, among a: take one out"),
+        ("[" * 200_000, "1: maximum recursion depth"),
+    ],
+    ids=["syntax", "empty", "list", "bytes", "twice", "deep"],
+)
+def test_json_that_is_none_is_refused(write: Write, content: str | bytes, message: str) -> None:
+    assert complaint(load_json, write("a.json", content)).startswith(message)

@@ -6,6 +6,7 @@ of a caller on.
 """
 
 from .client_credentials import ClientCredentials
+from .configuration import connections_of, read_connections
 from .connections import Connection, Connections
 from .errors import OutboundError, TokenRefused, TokenUnusable, WrongOrigin
 from .refresh_token import RefreshToken, RefreshTokenStore
@@ -26,4 +27,6 @@ __all__ = [
     "TokenUnusable",
     "WrongOrigin",
     "bearer_token",
+    "connections_of",
+    "read_connections",
 ]

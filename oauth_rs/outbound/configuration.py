@@ -1,0 +1,186 @@
+"""Connections as data, so that they may stand in a TOML, YAML or JSON file; docs/outbound.md shows every option.
+
+No secret stands in a file: it names the environment variable or the file that has it. Refresh tokens and plain http are
+for code alone. Asks no provider: a token is got when the first call needs one.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..catalogue import EntryError, meant
+from ..client_auth import ClientAuth, ClientCertificate, ClientSecret, ClientSecretPost, PrivateKeyJWT
+from ..configuration import load, load_json
+from ..fetch import HTTPSettings
+from ..flow import Certificate
+from .client_credentials import ClientCredentials
+from .connections import Connection, Connections
+from .source import HTTP, SharedTokens
+from .token_exchange import TokenExchange
+
+_KINDS = ("client_credentials", "token_exchange")
+_ASKED = ("scopes", "audience", "resource", "extra", "token_endpoint")  # options of both kinds, under the same names
+_SECRET = ("client_secret_env", "client_secret_file")
+# The ways to prove who asks, and the options that belong to each.
+_AUTHS: Mapping[str, tuple[str, ...]] = {
+    "basic": _SECRET,
+    "post": _SECRET,
+    "private_key_jwt": ("key_file", "kid", "algorithm"),
+    "certificate": ("chain", "key"),
+}
+_OF_AUTHS = tuple(dict.fromkeys(option for options in _AUTHS.values() for option in options))
+_OPTIONS = ("base_url", "issuer", "client_id", "auth", "kind", "method", *_ASKED, *_OF_AUTHS)
+_NOT_TEXT = ("scopes", "audience", "resource", "extra")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def read_connections(
+    path: str | os.PathLike[str],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    http: HTTPSettings = HTTP,
+    shared: SharedTokens | None = None,
+) -> Connections:
+    """The connections in the section `connections` of the file at `path`; other sections are left alone.
+
+    Files that it names are looked for from its folder; see connections_of. Raises ConfigurationError, and OSError when
+    the file cannot be read.
+    """
+    document = load_json(path) if Path(path).suffix.lower() == ".json" else load(path)
+    section = document.data.get("connections")
+    if not isinstance(section, Mapping):
+        hint = meant("connections", document.data)
+        raise document.error(f"there is no section `connections` with an entry for each: {hint}", "connections")
+    with document.located("connections"):
+        return connections_of(section, folder=Path(path).parent, environ=environ, http=http, shared=shared)
+
+
+def connections_of(
+    data: Mapping[str, Any],
+    *,
+    folder: str | os.PathLike[str] = ".",
+    environ: Mapping[str, str] = os.environ,
+    http: HTTPSettings = HTTP,
+    shared: SharedTokens | None = None,
+) -> Connections:
+    """The connections that `data` says, which is the content of a section `connections`: options by name.
+
+    `environ` has the secrets that stand in no file. `http` and `shared` are those of ClientCredentials, for all of
+    them. Raises EntryError, a ValueError whose `path` leads to the entry to mend, and TypeError for what is no mapping.
+    """
+    if not isinstance(data, Mapping):
+        raise TypeError("connections are a mapping of names to options")
+    entries = (_Entry(name, options, Path(folder), environ) for name, options in data.items())
+    return Connections({entry.name: _connection(entry, http, shared) for entry in entries})
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The options of one connection."""
+
+    name: Any  # text, once it was looked at
+    options: Any = field(repr=False)
+    folder: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+    def error(self, message: str, *option: str) -> EntryError:
+        return EntryError(f"connection {self.name!r}: {message}", self.name, *option)
+
+    def made(self, make: Callable[..., Any], *arguments: Any, at: str = "", **options: Any) -> Any:
+        """What `make` makes; what it complains about leaves as EntryError."""
+        try:
+            return make(*arguments, **options)
+        except (TypeError, ValueError) as error:
+            raise self.error(str(error), *([at] if at else [])) from error
+
+    def text(self, option: str, given: str = "") -> str:
+        """Raises EntryError where there is none, and `given` is not either."""
+        text = self.options.get(option, given)
+        if not isinstance(text, str) or not text:
+            raise self.error(f"{option} is text, and not empty", option)
+        return text
+
+    def choice(self, option: str, choices: tuple[str, ...]) -> str:
+        chosen = self.text(option, choices[0])
+        if chosen not in choices:
+            raise self.error(f"{option} is one of {', '.join(choices)}: {meant(chosen, choices)}", option)
+        return chosen
+
+    def file(self, option: str) -> Path:
+        path = self.folder / self.text(option)
+        if not path.is_file():
+            raise self.error(f"{option} names no file: {str(path)!r}", option)
+        return path
+
+    def content(self, option: str) -> str:
+        path = self.file(option)
+        try:
+            return path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            pass  # raised out here, because that error may show the content and would be chained
+        raise self.error(f"{option}: {str(path)!r} cannot be read as UTF-8", option)
+
+    def secret(self) -> str:
+        if len(self.options.keys() & _SECRET) != 1:
+            raise self.error(
+                "give either client_secret_env, an environment variable, or client_secret_file", *_SECRET[:1]
+            )
+        if "client_secret_file" in self.options:
+            return self.content("client_secret_file").rstrip("\r\n")
+        variable = self.text("client_secret_env")
+        if not _VARIABLE.fullmatch(variable):  # not shown: it may be the secret
+            raise self.error("client_secret_env is the name of an environment variable", "client_secret_env")
+        secret = self.environ.get(variable, "")
+        if not secret:
+            raise self.error(f"the environment variable {variable!r} is not set, or empty", "client_secret_env")
+        return secret
+
+
+def _connection(entry: _Entry, http: HTTPSettings, shared: SharedTokens | None) -> Connection:
+    _check_options(entry)
+    kind, client = entry.choice("kind", _KINDS), _client(entry)
+    asked = {option: entry.options[option] for option in _ASKED if option in entry.options}
+    if kind == "client_credentials":
+        method = entry.choice("method", ("POST", "GET"))
+        make: Any = ClientCredentials
+        asked |= {"method": method, "shared": shared}
+    elif "method" in entry.options:
+        raise entry.error("method is for client_credentials: tokens are exchanged by POST", "method")
+    else:
+        make = TokenExchange
+    source = entry.made(make, entry.text("issuer"), client=client, http=http, **asked)
+    connection: Connection = entry.made(Connection, entry.text("base_url"), auth=source, at="base_url")
+    return connection
+
+
+def _check_options(entry: _Entry) -> None:
+    if not isinstance(entry.name, str) or not isinstance(entry.options, Mapping):
+        raise entry.error(f"write {', '.join(_OPTIONS[:3])} and more below its name")
+    for option in entry.options:
+        if option == "client_secret":
+            raise entry.error(f"no secret stands in a file: write {' or '.join(_SECRET)}", option)
+        if option not in _OPTIONS:
+            raise entry.error(f"there is no option {option!r}: {meant(option, _OPTIONS)}", option)
+        if option not in _NOT_TEXT:
+            entry.text(option)
+
+
+def _client(entry: _Entry) -> ClientAuth:
+    auth, client_id = entry.choice("auth", tuple(_AUTHS)), entry.text("client_id")
+    for option in _OF_AUTHS:
+        if option in entry.options and option not in _AUTHS[auth]:
+            raise entry.error(f"{option} does not belong to auth = {auth!r}: {', '.join(_AUTHS[auth])} do", option)
+    if auth == "private_key_jwt":
+        more = {option: entry.options[option] for option in ("kid", "algorithm") if option in entry.options}
+        client = entry.made(PrivateKeyJWT, client_id, entry.content("key_file"), at="key_file", **more)
+    elif auth == "certificate":
+        certificate = Certificate(str(entry.file("chain")), str(entry.file("key")))
+        client = entry.made(ClientCertificate, client_id, certificate, at="client_id")
+    else:
+        make = ClientSecret if auth == "basic" else ClientSecretPost
+        client = entry.made(make, client_id, entry.secret(), at="client_id")
+    made: ClientAuth = client
+    return made

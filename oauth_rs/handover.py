@@ -5,7 +5,7 @@ What is taken out is taken out whole; nothing else of a query or form changes by
 """
 
 from collections.abc import Iterable, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from .identity import Identity, without_tokens
@@ -14,6 +14,8 @@ from .schemes import Places
 
 Environ: TypeAlias = dict[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
+
+HIDDEN: Final = "oauth_rs.hidden"  # True in the environ or scope whose credentials were taken out
 
 # Who may ask whether an answer has changed, or for a part of it, finds out what a filter hides (RFC 9110 sections 13.1
 # and 14.2): a validator is often a hash of the whole. Without these the whole is made, and then filtered.
@@ -68,6 +70,7 @@ class EnvironHandover:
     def fill(self, environ: Environ, grant: Grant) -> None:
         """`environ` says who calls, and holds no credentials. Raises InvalidToken (`identity_too_large`)."""
         if self._hidden is not None:
+            environ[HIDDEN] = True
             for name in self._hidden.headers:
                 environ.pop(_key(name.decode("latin-1")), None)
             for key in _QUERIES:
@@ -103,6 +106,7 @@ class ScopeHandover:
         """`scope` says who calls, and holds no credentials. Raises InvalidToken (`identity_too_large`)."""
         headers = scope["headers"]
         if self._hidden is not None:
+            scope[HIDDEN] = True
             headers = [header for header in headers if header[0].lower() not in self._hidden.headers]
             query = scope.get("query_string", b"").decode("latin-1")
             scope["query_string"] = self._hidden.without(query).encode("latin-1")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from oauth_rs import InvalidToken
 from oauth_rs.handover import (
+    HIDDEN,
     EnvironHandover,
     Hidden,
     ScopeHandover,
@@ -159,6 +160,7 @@ def test_credentials_stay_unless_they_are_to_be_hidden(hidden: tuple[Places, ...
     assert targets == ["/photos?a=1" if hidden else target] * 3
     left = {"HTTP_AUTHORIZATION", "HTTP_ACCESS_TOKEN", "HTTP_ACCEPT"} & environ.keys()
     assert len(left) == len(scope["headers"]) == (1 if hidden else 3)
+    assert (HIDDEN in environ, HIDDEN in scope) == (bool(hidden), bool(hidden))
 
 
 def test_what_is_not_there_is_not_put_there() -> None:
@@ -167,8 +169,8 @@ def test_what_is_not_there_is_not_put_there() -> None:
     EnvironHandover(IdentityHeaders(), PLACES).clean(environ)
     EnvironHandover(None, PLACES).fill(environ, grant())
     ScopeHandover(None, PLACES).fill(scope, grant())
-    assert environ == {"REQUEST_METHOD": "GET"}
-    assert scope == {"headers": [], "raw_path": None, "query_string": b""}
+    assert environ == {"REQUEST_METHOD": "GET", HIDDEN: True}
+    assert scope == {"headers": [], "raw_path": None, "query_string": b"", HIDDEN: True}
 
 
 FORMS = {

@@ -17,6 +17,7 @@ from ..encoding import base64url_decode, json_object
 from ..errors import InvalidToken, MissingCredentials
 from ..fetch import HTTPSettings
 from ..flow import Flow
+from ..handover import HIDDEN
 from ..headers import split_scheme
 from ..model import Grant
 from .answer import AHEAD, UNSTATED_LIFE, Token, is_token
@@ -143,14 +144,24 @@ def bearer_token(request: _HasHeaders) -> str:
     """The token that the caller of a handler has sent in `Authorization`: of a request of Flask, Starlette, Django.
 
     For `TokenExchange`, not to be passed on. Raises MissingCredentials (`no_credentials`), which leaves as 401 with the
-    challenges of this API, where the caller has proved itself in another way or not at all.
+    challenges of this API, where the caller has proved itself in another way or not at all. `hide_credentials=True`
+    takes the token away from handlers, so there is none to trade: RuntimeError.
     """
     value = request.headers.get("Authorization") or ""
+    if not value and _is_hidden(request):
+        raise RuntimeError(
+            "hide_credentials=True takes the tokens of callers away, and one is needed here: leave it out"
+        )
     scheme, credentials = split_scheme(value.encode("latin-1", "replace"))
     token = credentials.decode("latin-1")
     if scheme != b"bearer" or not is_token(token):
         raise MissingCredentials("no_credentials", "This operation needs a bearer token in the Authorization header.")
     return token
+
+
+def _is_hidden(request: _HasHeaders) -> bool:
+    # The scope of ASGI, the environ of Flask, and that of Django.
+    return any(HIDDEN in (getattr(request, place, None) or ()) for place in ("scope", "environ", "META"))
 
 
 def _end_of(token: str) -> float:

@@ -1,6 +1,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from types import SimpleNamespace
@@ -10,13 +11,21 @@ import anyio
 import httpx2
 import pytest
 from flask import Flask, request
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
 
+import oauth_rs.flask
+import oauth_rs.starlette
+from oauth_rs import Bearer, JWTProvider, ResourceServer, StaticKeys
 from oauth_rs.breaker import FAILURES
 from oauth_rs.client_auth import ClientSecretPost
 from oauth_rs.devserver import Client, DevServer
 from oauth_rs.encoding import base64url_decode, json_object
 from oauth_rs.errors import InvalidToken, MissingCredentials, OAuthError
+from oauth_rs.handover import HIDDEN
 from oauth_rs.model import Grant
 from oauth_rs.outbound import OutboundError, TokenExchange, WrongOrigin, bearer_token
 from oauth_rs.outbound.answer import AHEAD, MAX_TOKEN, UNSTATED_LIFE
@@ -24,7 +33,8 @@ from oauth_rs.outbound.endpoint import LIMIT
 from oauth_rs.outbound.source import TokenSource
 from oauth_rs.outbound.token_exchange import EXCHANGE, MAX_CALLERS, OF_ACCESS
 from tests.outbound.provider import API, CLIENT, SECRET, Provider, granted, send
-from tests.support.issuing import Issuer, encode
+from tests.support.issuing import API as AUDIENCE
+from tests.support.issuing import ISSUER, Issuer, encode
 from tests.support.playing import FakeClock
 
 RECORDS = "https://records.example.com"
@@ -351,6 +361,41 @@ def test_the_token_of_the_caller_is_read(value: str) -> None:
 def test_a_caller_without_a_bearer_token_gets_a_401(value: str | None) -> None:
     with pytest.raises(MissingCredentials, match="no_credentials"):
         bearer_token(SimpleNamespace(headers={} if value is None else {"Authorization": value}))
+
+
+def through_flask(server: ResourceServer, headers: dict[str, str]) -> int:
+    app = Flask(__name__)
+    oauth_rs.flask.protect(app, server)
+    app.add_url_rule("/", view_func=lambda: bearer_token(request))
+    app.testing = True
+    return app.test_client().get("/", headers=headers).status_code
+
+
+def through_starlette(server: ResourceServer, headers: dict[str, str]) -> int:
+    async def endpoint(request: Request) -> Response:
+        return Response(bearer_token(request))
+
+    app = Starlette(routes=[Mount("/", routes=[Route("/", endpoint)])])
+    oauth_rs.starlette.protect(app, server)
+    with TestClient(app) as client:
+        return client.get("/", headers=headers).status_code
+
+
+@pytest.mark.parametrize("through", [through_flask, through_starlette])
+def test_hidden_credentials_are_no_fault_of_callers(through: Callable[..., int], issuer: Issuer) -> None:
+    keys = StaticKeys.from_jwks({"keys": [issuer.jwk]})
+    scheme = Bearer(JWTProvider(ISSUER, audience=AUDIENCE, keys=keys))
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    assert through(ResourceServer(scheme), headers) == 200
+    with pytest.raises(RuntimeError, match="hide_credentials=True"):
+        through(ResourceServer(scheme, hide_credentials=True), headers)
+    hiding = ResourceServer(scheme, credentials="optional", hide_credentials=True)
+    assert through(hiding, {}) == 401, "who sent none is told so"
+
+
+def test_a_request_of_django_says_so_in_its_meta() -> None:
+    with pytest.raises(RuntimeError, match="hide_credentials=True"):
+        bearer_token(SimpleNamespace(headers={}, META={HIDDEN: True}))
 
 
 # Options of the wrong kind

@@ -5,41 +5,25 @@ certificate, and nothing is shown: secrets, keys and tokens stand in no `repr`.
 """
 
 import logging
-import re
 import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote_plus
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import load_pem_x509_certificate
 
 from .flow import Certificate, Flow
+from .pem import PrivateKey, check_pair, private_key
 
 QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
 MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
 UNPROVED = "does not accept how this application proves itself"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 ASSERTION_SECONDS = 60  # an assertion is used at once; the rest is for clocks that differ
-PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
-_MIN_RSA_BITS = 2048
-_KINDS: dict[str, type[PrivateKey]] = {
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAPrivateKey),
-    **dict.fromkeys(("ES256", "ES384", "ES512"), EllipticCurvePrivateKey),
-    "EdDSA": Ed25519PrivateKey,
-}
-_PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
-_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 logger = logging.getLogger("oauth_rs")
 
@@ -106,7 +90,7 @@ class ClientCertificate:
         _check(self.client_id, "certificate")
         if not isinstance(self.certificate, Certificate):
             raise TypeError("certificate is Certificate('chain.pem', 'key.pem')")
-        _check_pair(self.certificate)
+        check_pair(self.certificate.chain, self.certificate.key, self.certificate.password)
 
     def prove(self, _url: str, /) -> Proof:
         return Proof(fields=(("client_id", self.client_id),), certificate=self.certificate)
@@ -185,63 +169,6 @@ class Complaints:
         if now >= self._quiet_until:
             self._quiet_until = now + QUIET_SECONDS
             logger.error("configuration: %s %s: %s", endpoint, what, answer)
-
-
-def private_key(key: PrivateKey | str | bytes, algorithm: str) -> PrivateKey:
-    """`key`, when it can sign with `algorithm`. Raises ValueError, which never shows the key."""
-    kind = _KINDS.get(algorithm)
-    if kind is None:
-        raise ValueError(f"{algorithm!r} signs nothing here: one of {', '.join(_KINDS)}")
-    loaded = _loaded(key) if isinstance(key, str | bytes) else key
-    if not isinstance(loaded, kind):
-        raise ValueError(f"the key is not one for {algorithm}")  # noqa: TRY004 - a PEM text may hold any key
-    if isinstance(loaded, RSAPrivateKey) and loaded.key_size < _MIN_RSA_BITS:
-        raise ValueError(f"an RSA key has {_MIN_RSA_BITS} bits or more")
-    if isinstance(loaded, EllipticCurvePrivateKey) and loaded.curve.name != _CURVES[algorithm]:
-        raise ValueError(f"the key is not on the curve of {algorithm}")
-    return loaded
-
-
-def _loaded(pem: str | bytes) -> object:
-    try:
-        return load_pem_private_key(pem.encode() if isinstance(pem, str) else pem, None)
-    except (ValueError, TypeError):
-        pass  # raised out here, because that error may show the key and would be chained
-    raise ValueError("the key is not a private key in PEM without a password")
-
-
-def _check_pair(certificate: Certificate) -> None:
-    try:
-        chain, key = Path(certificate.chain).read_bytes(), Path(certificate.key).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in a path
-        raise ValueError(f"the files of a certificate are there and can be read: {error}") from error
-    certified, own = _certified(chain), _public(key, certificate.password)
-    if certified is None:
-        raise ValueError(f"there is no certificate in PEM in {certificate.chain}")
-    if own is None:
-        raise ValueError(f"there is no private key in PEM in {certificate.key}, or password= is not the one it has")
-    if own != certified:
-        raise ValueError(f"the key in {certificate.key} is not that of the first certificate in {certificate.chain}")
-
-
-def _certified(chain: bytes) -> object:
-    try:
-        return load_pem_x509_certificate(chain).public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return None
-
-
-def _public(pem: bytes, password: str | None) -> object:
-    """The public part of the private key in `pem`; None, not an error that may show the key, where there is none."""
-    found = _PRIVATE_KEY.search(pem)  # parameters of its curve, or the certificate, may stand before it
-    if found is None:
-        return None
-    # A key without a password is taken as it is, whatever password is given: so does OpenSSL.
-    secret = (password or "").encode() if b"ENCRYPTED" in found[0] else None
-    try:
-        return load_pem_private_key(found[0], secret).public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
 
 
 def _check(client_id: str, secret: str, *more: str) -> None:

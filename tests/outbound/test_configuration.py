@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -13,6 +14,7 @@ from oauth_rs.configuration import ConfigurationError
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.outbound import Connections, connections_of, read_connections
 from tests.outbound.provider import API, SECRET, Provider
+from tests.support.trusting import certificate_of
 
 ENVIRON = {"BILLING_SECRET": SECRET, "EMPTY": ""}
 BILLING = {
@@ -154,6 +156,7 @@ def test_a_client_proves_itself_as_written(provider: Provider, folder: Path) -> 
 
 
 def test_a_certificate_is_named_by_its_files(folder: Path) -> None:
+    certificate_of(trustme.CA(), folder)
     by_certificate = {"client_secret_env": None, "auth": "certificate", "chain": "chain.pem", "key": "key.pem"}
     assert list(made(folder, **by_certificate)) == ["billing"]
 

@@ -155,9 +155,10 @@ class FunctionClients:
         return (yield from _ask(self._find_by_key, key_hash))
 
 
-def registry_of(
-    clients: Collection[str] | Collection[RegisteredClient] | Mapping[str, RegisteredClient] | ClientRegistry,
-) -> ClientRegistry:
+Clients: TypeAlias = Collection[str] | Collection[RegisteredClient] | Mapping[str, RegisteredClient] | ClientRegistry
+
+
+def registry_of(clients: Clients) -> ClientRegistry:
     """The registry that `clients` is, or one of the clients or ids that it lists.
 
     Raises ValueError for a list of none, which would refuse everybody.

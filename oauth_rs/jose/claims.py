@@ -13,7 +13,7 @@ from ..errors import InvalidToken
 MAX_NUMERIC_DATE = 253_402_300_799  # the end of the year 9999: the last second that datetime can show
 _ABSENT = object()
 _NO_CNF: dict[str, Any] = {}
-_CLIENT_CLAIMS = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, and one widespread provider
+CLIENT_CLAIMS = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, and one widespread provider
 
 
 def text(claims: Mapping[str, Any], name: str) -> str:
@@ -26,7 +26,7 @@ def text(claims: Mapping[str, Any], name: str) -> str:
 
 def client(claims: Mapping[str, Any]) -> str:
     """The client the token was issued to: `client_id`, else `azp`, else `cid`, else ""."""
-    for name in _CLIENT_CLAIMS:
+    for name in CLIENT_CLAIMS:
         found = claims.get(name, "")
         if not isinstance(found, str):
             raise _malformed()

@@ -15,6 +15,7 @@ from ..breaker import Breaker
 from ..catalogue import ScopeCatalogue
 from ..claim_names import ClaimPath
 from ..client_auth import ClientAuth
+from ..clients import Clients, registry_of
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose import claims as claim
@@ -25,6 +26,7 @@ from ..roles import RoleMap
 from .answers import as_json, end_of, inactive, members_of, unusable
 from .endpoint import JSON, Endpoint, Question
 from .introspection_jwt import MEDIA_TYPE, SignedAnswers
+from .known_clients import admit
 from .presented import Presented
 from .scoping import names_of, role_maps, scoping_of
 from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
@@ -48,10 +50,10 @@ class IntrospectionProvider:
     answer that has one, and is the issuer of grants. Where nothing states it, that is the URL of the endpoint, and
     `iss` is not checked. With `keys` answers are signed, for the client's id, and no others count.
 
-    `scopes`, `roles`, `accepts`, `properties`, `owner` and `domain` are those of JWTProvider. `timeout` of one call,
-    `cache_seconds` and `refused_seconds` (at most 300, 0 for none) and `leeway` are in seconds; `cache_size` counts
-    tokens. `breaker` says when the endpoint is left alone: providers of one endpoint may share it. `clock` is wall
-    time, `monotonic` never goes back.
+    `scopes`, `roles`, `clients`, `accepts`, `properties`, `owner` and `domain` are those of JWTProvider. `timeout` of
+    one call, `cache_seconds` and `refused_seconds` (at most 300, 0 for none) and `leeway` are in seconds; `cache_size`
+    counts tokens. `breaker` says when the endpoint is left alone: providers of one endpoint may share it. `clock` is
+    wall time, `monotonic` never goes back.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class IntrospectionProvider:
         keys: KeySource | None = None,
         scopes: Collection[str] | None = None,
         roles: RoleMap | Iterable[RoleMap] = (),
+        clients: Clients | None = None,
         accepts: Accepts = (),
         properties: ClaimPath | Mapping[str, ClaimPath] = (),
         owner: Mapping[str, ClaimPath] | None = None,
@@ -117,6 +120,7 @@ class IntrospectionProvider:
         listed = role_maps(roles)
         self._scoping = scoping_of(scopes, listed)
         self._claim_names = names_of(listed, properties, owner, domain)
+        self._clients = None if clients is None else registry_of(clients)
         self._leeway, self._clock = leeway, clock
         self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
 
@@ -124,7 +128,8 @@ class IntrospectionProvider:
         """The grant that the provider says `token` stands for, remembered.
 
         Raises InvalidToken (`inactive_token`, `wrong_typ`, `wrong_issuer`, `no_audience`, `wrong_audience`, `expired`,
-        `not_yet_valid`, `malformed_claim`) and Unavailable (those of endpoint.py and introspection_jwt.py).
+        `not_yet_valid`, `malformed_claim`, `client_not_registered`) and Unavailable (those of endpoint.py and
+        introspection_jwt.py, and as the registry of `clients` does).
         """
         digest = token.digest or sha256(token.text).digest()
         return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
@@ -152,7 +157,9 @@ class IntrospectionProvider:
             Question(about=digest, headers=(accept,), fields=(("token", token), _HINT))
         )
         answer = members_of(reply) if self._signed is None else (yield from self._signed.members_of(reply))
-        return self._grant(answer)
+        grant = self._grant(answer)
+        yield from admit(self._clients, grant.client_id)
+        return grant
 
     def _grant(self, answer: Mapping[str, Any]) -> Grant:
         active = answer.get("active")

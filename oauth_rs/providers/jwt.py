@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from ..cache import GenerationalCache
 from ..catalogue import ScopeCatalogue
 from ..claim_names import ClaimPath
-from ..clients import ClientRegistry, RegisteredClient, known, registry_of
+from ..clients import Clients, registry_of
 from ..errors import InvalidToken
 from ..flow import Flow, at_once
 from ..jose import claims as claim
@@ -30,6 +30,7 @@ from ..roles import RoleMap
 from ..status_list import StatusLists, TokenStatus
 from . import unknown_issuer
 from .issuers import IssuedBy
+from .known_clients import admit
 from .presented import Presented
 from .scoping import names_of, role_maps, scoping_of
 from .selection import Accepts, selectors_of
@@ -39,7 +40,6 @@ MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
 CACHE_SIZE = 20_000  # tokens; under 20 MB
 CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
 _Cache: TypeAlias = GenerationalCache[Grant]
-_Clients: TypeAlias = Collection[str] | Collection[RegisteredClient] | Mapping[str, RegisteredClient] | ClientRegistry
 _RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
 
 
@@ -72,7 +72,7 @@ class JWTProvider:
         required: Collection[str] = _RFC9068_CLAIMS,
         scopes: Collection[str] | None = None,
         roles: RoleMap | Iterable[RoleMap] = (),
-        clients: _Clients | None = None,
+        clients: Clients | None = None,
         status: StatusLists | None = None,
         accepts: Accepts = (),
         properties: ClaimPath | Mapping[str, ClaimPath] = (),
@@ -195,10 +195,7 @@ class JWTProvider:
         return grant
 
     def _admit(self, grant: Grant, jws: CompactJWS, digest: bytes, cache: _Cache) -> Flow[Grant]:
-        if self._clients is not None:
-            is_known = known(self._clients, grant.client_id)
-            if not (is_known if isinstance(is_known, bool) else (yield from is_known)):
-                raise InvalidToken("client_not_registered", "The client of the access token is not registered here.")
+        yield from admit(self._clients, grant.client_id)
         if self._status is not None:
             yield from self._status.check(jws.claims, digest)
         if self.remembers:

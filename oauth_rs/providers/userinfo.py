@@ -6,7 +6,7 @@ signed answers.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
 from hashlib import sha256
 from sys import intern
@@ -16,15 +16,18 @@ from ..breaker import Breaker
 from ..catalogue import ScopeCatalogue
 from ..claim_names import OWNER_CLAIMS, ClaimPath, at_path, claim_path
 from ..client_auth import ClientSecret
+from ..clients import Clients, registry_of
 from ..flow import Flow
 from ..jose import claims as claim
 from ..metadata import IssuerMetadata
 from ..model import Grant
+from ..roles import RoleMap
 from ..scopes import checked_scope
 from .answers import as_json, end_of, inactive, members_of, refuses, unusable
 from .endpoint import JSON, Endpoint, Question
+from .known_clients import admit
 from .presented import Presented
-from .scoping import names_of, scoping_of
+from .scoping import names_of, role_maps, scoping_of
 from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
 from .selection import Accepts, selectors_of
 from .token_checks import GitHubCheck, TokenCheck
@@ -43,8 +46,9 @@ class UserInfoProvider:
     any application that is given a token of a user can act as that user here. `fields` maps claims to members of the
     answer, `sub` among them; the whole answer is the claim `userinfo`. Scopes are those that the check knows, and
     `grants` for every good token. `issuer`, that of the metadata or else the URL of the endpoint, is the issuer of
-    grants: it makes a `sub` of this provider another than the same one elsewhere. `scopes`, `accepts`, `owner` and
-    `domain` are those of JWTProvider, the other options those of IntrospectionProvider.
+    grants: it makes a `sub` of this provider another than the same one elsewhere. `scopes`, `roles`, `clients`,
+    `accepts`, `properties`, `owner` and `domain` are those of JWTProvider, the other options those of
+    IntrospectionProvider.
     """
 
     def __init__(
@@ -57,7 +61,10 @@ class UserInfoProvider:
         fields: Mapping[str, ClaimPath] = OPENID_FIELDS,
         grants: Collection[str] = (),
         scopes: Collection[str] | None = None,
+        roles: RoleMap | Iterable[RoleMap] = (),
+        clients: Clients | None = None,
         accepts: Accepts = (),
+        properties: ClaimPath | Mapping[str, ClaimPath] = (),
         owner: Mapping[str, ClaimPath] | None = None,
         domain: str = "",
         leeway: float = LEEWAY,
@@ -100,16 +107,23 @@ class UserInfoProvider:
         self._check = check
         self._fields = _paths(fields)
         self._grants = tuple(map(checked_scope, grants))
-        self._scoping = scoping_of(scopes, ())
-        self._claim_names = names_of((), (), owner, domain)
+        if clients is not None and check is None and self._fields.keys().isdisjoint(claim.CLIENT_CLAIMS):
+            raise ValueError(
+                "no token would be of a known client: with clients= there is a check=, or the answer names the client, "
+                "as fields={'sub': 'id', 'client_id': 'app.id'}"
+            )
+        self._clients = None if clients is None else registry_of(clients)
+        listed = role_maps(roles)
+        self._scoping = scoping_of(scopes, listed)
+        self._claim_names = names_of(listed, properties, owner, domain)
         self._leeway, self._clock = leeway, clock
         self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
 
     def verify(self, token: Presented, /) -> Flow[Grant]:
         """The grant of the user whose token it is, remembered.
 
-        Raises InvalidToken (`inactive_token`, `expired`, `not_yet_valid`, `malformed_claim`, those of the check) and
-        Unavailable (those of endpoint.py).
+        Raises InvalidToken (`inactive_token`, `expired`, `not_yet_valid`, `malformed_claim`, `client_not_registered`,
+        those of the check) and Unavailable (those of endpoint.py, and as the registry of `clients` does).
         """
         digest = token.digest or sha256(token.text).digest()
         return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
@@ -121,7 +135,7 @@ class UserInfoProvider:
     def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "UserInfoProvider":
         """The same provider, remembering nothing yet, whose grants hold the scopes that `catalogue` makes of theirs.
 
-        Raises ValueError where `scopes` or `grants` names a scope that the catalogue does not have.
+        Raises ValueError where `scopes`, `roles` or `grants` names a scope that the catalogue does not have.
         """
         catalogue.check(self._grants, f"the grants of provider {self.name!r}")
         bound = copy(self)
@@ -139,7 +153,9 @@ class UserInfoProvider:
             raise unusable()  # as GitHub does when it has been asked too often: good tokens would be refused
         if reply.status != _OK:
             raise inactive()
-        return self._grant({**checked, **self._found(members_of(reply))})
+        grant = self._grant({**checked, **self._found(members_of(reply))})
+        yield from admit(self._clients, grant.client_id)
+        return grant
 
     def _found(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The claims that `fields` names, and `userinfo`. Raises Unavailable (`endpoint_unusable`)."""

@@ -20,7 +20,8 @@ from oauth_rs import (
 )
 from oauth_rs.breaker import Breaker
 from oauth_rs.client_auth import BearerToken, ClientSecret
-from oauth_rs.flow import Reply, Run
+from oauth_rs.clients import FunctionClients, RegisteredClient
+from oauth_rs.flow import Reply, Run, call
 from oauth_rs.providers.introspection import IntrospectionProvider
 from oauth_rs.providers.introspection_jwt import MEDIA_TYPE
 from tests.providers.asking import DOWN, form, played, said, undecided
@@ -153,6 +154,26 @@ def test_roles_bring_scopes_and_names_say_where_claims_stand() -> None:
     assert grant.scopes == {"photos"}
     assert grant.roles == {"reader"}
     assert (grant.owner, grant.owner_domain) == ({"mail": "ada@example.com"}, "example.com")
+
+
+def test_tokens_of_known_clients_alone_are_good(wall: FakeClock) -> None:
+    provider = made(clients={"app", "other"}, clock=wall)
+    assert verify(provider, active()).client_id == "app"
+    for stranger in ("stranger", "App", ""):
+        with refused("client_not_registered"):
+            verify(provider, active(client_id=stranger), token=f"of {stranger}")
+
+
+def test_a_registry_is_asked_once_while_an_answer_is_believed(wall: FakeClock) -> None:
+    def find(_client_id: str) -> None: ...
+
+    provider = made(clients=FunctionClients(find=find), clock=wall)
+    run = Run(provider.verify(presented(TOKEN)))
+    run.send(active())
+    assert run.effect == call(find, "app")
+    assert provider.recall(digest(TOKEN)) is None
+    run.send(RegisteredClient("app"))
+    assert provider.recall(digest(TOKEN)) is run.result
 
 
 # What is refused
@@ -537,6 +558,7 @@ def test_warm_finds_the_endpoint_and_fetches_the_keys(wall: FakeClock) -> None:
         ({"scopes": "photos"}, "scopes is a list"),
         ({"issuer": IssuerMetadata(ISSUER)}, "issuer is text"),
         ({"roles": {"admin": {"all"}}}, "roles is RoleMap"),
+        ({"clients": "app"}, "clients is a list"),
         ({"accepts": "pt_"}, "accepts is a selector"),
         ({"keys": f"{ISSUER}/jwks"}, "keys is RemoteKeys"),
         ({"leeway": "60"}, "leeway is a number"),

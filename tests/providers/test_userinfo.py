@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs import Grant, InvalidToken, IssuerMetadata, ScopeCatalogue, Unavailable
+from oauth_rs import Grant, InvalidToken, IssuerMetadata, RoleMap, ScopeCatalogue, Unavailable
 from oauth_rs.client_auth import BearerToken, ClientSecret
 from oauth_rs.flow import Flow, Reply, Run
 from oauth_rs.providers.token_checks import GitHubCheck, TokenInfoCheck
@@ -113,6 +113,34 @@ def test_what_the_check_knows_is_in_the_grant() -> None:
 def test_attributes_of_the_owner_may_be_named_differently() -> None:
     grant = verify(made(owner={"groups": "userinfo.groups"}, domain="example.com"), ADA)
     assert (grant.owner, grant.owner_domain) == ({"groups": "staff"}, "example.com")
+
+
+def test_roles_of_the_answer_bring_scopes_and_properties_are_read() -> None:
+    roles = RoleMap("userinfo.groups", {"staff": {"photos", "albums"}})
+    provider = made(roles=roles, scopes=["photos"], properties={"first": "userinfo.given_name"})
+    grant = verify(provider, said(sub="ada", groups=["staff"], given_name="Ada"))
+    assert (grant.roles, grant.scopes) == (frozenset({"staff"}), frozenset({"photos"}))
+    assert grant.properties == {"first": "Ada"}
+
+
+def test_tokens_of_known_clients_alone_are_good() -> None:
+    options: dict[str, Any] = {"clients": {"app", "other"}, "clock": FakeClock(NOW)}
+    assert verify(made(check=Claims({"client_id": "app"}), **options), ADA).client_id == "app"
+    for claims in ({"client_id": "stranger"}, {"client_id": "App"}, {}):
+        with refused("client_not_registered"):
+            verify(made(check=Claims(claims), **options), ADA)
+
+
+def test_the_answer_may_name_a_known_client() -> None:
+    provider = made(fields={"sub": "sub", "azp": "app.id"}, clients={"app"})
+    assert verify(provider, said(sub="ada", app={"id": "app"})).client_id == "app"
+    with refused("client_not_registered"):
+        verify(provider, said(sub="ada", app={"id": "stranger"}), token="0ther")
+
+
+def test_a_client_that_nothing_names_cannot_be_known() -> None:
+    with pytest.raises(ValueError, match="no token would be of a known client"):
+        made(clients={"app"})
 
 
 # What is refused, and what is not decided

@@ -13,11 +13,11 @@ from .presented import Presented
 from .selection import Opaque, Reads, Selector
 
 MAX_ISSUER = 512  # characters; real ones have some sixty
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Neither `*`, which patterns have, nor escapes of a slash, a dot, a backslash, a percent sign or of control characters.
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~!$'()+,=:-]|%(?!2[EFef5]|5[Cc]|[01]|7[Ff])[0-9A-Fa-f]{2})+"
 _ISSUER = re.compile(
-    rf"https://(?P<host>{_LABEL}(?:\.{_LABEL})*)(?P<port>:[1-9][0-9]{{0,4}})?(?P<path>(?:/{_SEGMENT})*/?)"
+    rf"https://(?P<host>{LABEL}(?:\.{LABEL})*)(?P<port>:[1-9][0-9]{{0,4}})?(?P<path>(?:/{_SEGMENT})*/?)"
 )
 _FIX = "write 'https://login.example.com/*', 'https://*.example.com', or an issuer as its tokens spell it"
 

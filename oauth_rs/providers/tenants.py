@@ -1,7 +1,8 @@
 """One provider per tenant: each is an issuer of its own, met when its first token comes (RFC 9068, RFC 8414).
 
-A function of the application knows the tenants. It is asked about no issuer that the allow-list does not take in, so no
-token makes this server call a host that was not named beforehand. Verifies nothing itself: the providers do.
+A function of the application knows the tenants. It is asked about no issuer that the allow-list does not take in, and
+what a provider fetches is held to the origins of that list, whatever the metadata of its issuer names: no token makes
+this server call a host that was not named beforehand. Verifies nothing itself: the providers do.
 """
 
 import time
@@ -16,6 +17,7 @@ from ..model import Grant
 from . import unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
 from .jwt import CACHE_SECONDS, CACHE_SIZE, JWTProvider
+from .origins import Origins
 from .presented import Presented
 from .selection import Accepts, selectors_of
 
@@ -41,8 +43,9 @@ class TenantProviders:
     `resolve` gives a JWTProvider of that issuer, or None where there is no such tenant, and raises Unavailable when it
     cannot tell. `allow` lists issuers and patterns (see AllowedIssuers). At most `size` tenants are kept; who was not
     used for longest leaves first, and after `max_age` seconds each is looked up again: `resolve` gives the same object
-    to go on with its keys and verdicts. `accepts` tells the tokens of all tenants from those of other providers.
-    `monotonic` never goes back.
+    to go on with its keys and verdicts. Its provider fetches from the origins of `allow` and `fetch_from` alone, as
+    `https://keys.example.net`. `accepts` tells the tokens of all tenants from those of other providers. `monotonic`
+    never goes back.
     """
 
     remembers = True
@@ -52,6 +55,7 @@ class TenantProviders:
         resolve: Callable[[str], Any],
         *,
         allow: Iterable[str],
+        fetch_from: Iterable[str] = (),
         accepts: Accepts = (),
         size: int = SIZE,
         max_age: float = MAX_AGE,
@@ -67,6 +71,7 @@ class TenantProviders:
         self.name = name
         self._resolve = resolve
         self._allowed = AllowedIssuers.of(allow)
+        self._origins = Origins(self._allowed, fetch_from)
         self.accepts = selectors_of(accepts, self._allowed)
         self._size, self._max_age, self._monotonic = size, max_age, monotonic
         self._catalogue: ScopeCatalogue | None = None
@@ -86,7 +91,7 @@ class TenantProviders:
         """The grant that `token` proves to the provider of its tenant.
 
         Raises InvalidToken (those of jose/jws.py, `unknown_issuer` where the allow-list or `resolve` does not know its
-        `iss`, and those of the provider) and Unavailable.
+        `iss`, and those of the provider) and Unavailable (`fetch_not_allowed`, and those of the provider).
         """
         issuer = token.claims.get("iss")
         if not isinstance(issuer, str) or not self._allowed.cover(issuer):
@@ -134,7 +139,7 @@ class TenantProviders:
         grant = provider.recall(token.digest)
         if grant is None:
             verdict = provider.verify(token)
-            grant = verdict if isinstance(verdict, Grant) else (yield from verdict)
+            grant = verdict if isinstance(verdict, Grant) else (yield from self._origins.hold(verdict, issuer))
         self._verified.put(token.digest, issuer, now)
         return grant
 
@@ -153,7 +158,7 @@ class TenantProviders:
         return provider
 
     def _wait(self, verdict: Flow[Grant], issuer: str, digest: bytes) -> Flow[Grant]:
-        grant = yield from verdict
+        grant = yield from self._origins.hold(verdict, issuer)
         self._verified.put(digest, issuer, self._monotonic())
         return grant
 

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,16 +9,17 @@ import pytest
 from oauth_rs import Bearer, Grant, JWTProvider, RemoteKeys, ResourceServer, Unavailable
 from oauth_rs.asgi import OAuthMiddleware as ASGIMiddleware
 from oauth_rs.catalogue import ScopeCatalogue
-from oauth_rs.flow import Flow, Run, call
+from oauth_rs.flow import Aside, Fetch, Flow, Reply, Run, call
 from oauth_rs.providers.choosing import Choice
 from oauth_rs.providers.request_selection import OnHost
 from oauth_rs.providers.selection import TokenPrefix
 from oauth_rs.providers.tenants import MAX_AGE, UNKNOWN_SECONDS, UNKNOWN_SIZE, TenantProviders
 from oauth_rs.roles import RoleMap
 from oauth_rs.wsgi import OAuthMiddleware as WSGIMiddleware
+from tests.providers.asking import said, undecided
 from tests.providers.presenting import Minted, digest, presented, refused
 from tests.support.calling import bearer, call_asgi, call_wsgi
-from tests.support.issuing import Issuer, encode
+from tests.support.issuing import API, Issuer, encode
 from tests.support.playing import FakeClock, play
 
 ALLOW = ["https://login.example.com/*", "https://*.id.example"]
@@ -240,6 +242,62 @@ def test_no_token_makes_anybody_ask_about_what_is_not_allowed(directory: Directo
 def test_what_is_no_token_makes_nobody_ask(directory: Directory, token: str, expected: str) -> None:
     assert reason(tenants_of(directory), token) == expected
     assert directory.asked == []
+
+
+METADATA = Fetch("GET", f"{BASE}/.well-known/oauth-authorization-server/a", (("Accept", "application/json"),), shared=1)
+
+
+def fetched_after_metadata(tenants: TenantProviders, jwks_uri: str) -> Run[Grant]:
+    """A run that has been told where the keys are."""
+    run = Run(started(tenants.verify(presented(token_of("a")))))
+    run.send(JWTProvider(f"{BASE}/a", audience=API))
+    assert run.effect == METADATA
+    run.send(said(issuer=f"{BASE}/a", jwks_uri=jwks_uri))
+    return run
+
+
+@pytest.mark.parametrize(
+    "jwks_uri", ["https://169.254.169.254/latest", "https://login.example.com:8443/", "https://keys.example.net/"]
+)
+def test_metadata_cannot_make_anybody_fetch_what_is_not_allowed(
+    jwks_uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with undecided("fetch_not_allowed"):
+        fetched_after_metadata(tenants_of(Directory()), jwks_uri)
+    assert f"configuration: for {BASE}/a " in caplog.text
+
+
+@pytest.mark.parametrize("jwks_uri", [f"{BASE}/keys", "https://b.id.example/keys", "https://keys.example.net/a"])
+def test_keys_are_fetched_from_origins_that_were_named(jwks_uri: str) -> None:
+    run = fetched_after_metadata(tenants_of(Directory(), fetch_from=["https://keys.example.net"]), jwks_uri)
+    assert getattr(run.effect, "url", "") == jwks_uri
+    run.send(Reply(200, json.dumps(issuer_of("a").jwks).encode()))
+    assert run.result.subject == "ada"
+
+
+def test_a_tenant_that_was_met_is_held_as_well(directory: Directory) -> None:
+    tenants = tenants_of(directory)
+    verify(tenants, token_of("a"))
+    keys = RemoteKeys("https://keys.example.net/a")
+    tenants._tenants[f"{BASE}/a"].provider = issuer_of("a").provider(keys=keys)
+    with undecided("fetch_not_allowed"):
+        Run(started(tenants.verify(presented(token_of("a", jti="2")))))
+
+
+def test_a_refresh_ahead_is_held_as_well(directory: Directory, clock: FakeClock) -> None:
+    keys = RemoteKeys(f"{BASE}/a/jwks", monotonic=clock)
+    directory.tenants[f"{BASE}/a"] = issuer_of("a").provider(keys=keys)
+    tenants = tenants_of(directory, max_age=10_000, monotonic=clock)
+    run = Run(started(tenants.verify(presented(token_of("a")))))
+    run.send(directory(f"{BASE}/a"))
+    run.send(Reply(200, json.dumps(issuer_of("a").jwks).encode()))
+    clock.pass_seconds(0.9 * keys.max_age)
+    keys._url = "https://evil.example/jwks"
+    run = Run(started(tenants.verify(presented(token_of("a", jti="2")))))
+    assert isinstance(run.effect, Aside)
+    play(run.effect.start())  # asks for nothing: the last good keys stay
+    run.send(None)
+    assert run.result.subject == "ada"
 
 
 # Tenants that nobody has
@@ -486,6 +544,8 @@ def test_one_alone_looks_at_every_token_itself(directory: Directory) -> None:
         ({"allow": []}, ValueError, "at least one"),
         ({"allow": "https://login.example.com/*"}, TypeError, "is a list"),
         ({"allow": ["https://*.com"]}, ValueError, "everybody's hosts"),
+        ({"fetch_from": "https://keys.example.net"}, TypeError, "fetch_from is a list"),
+        ({"fetch_from": ["https://keys.example.net/"]}, ValueError, "no origin to fetch from"),
         ({"size": 0}, ValueError, "above 0"),
         ({"max_age": 0}, ValueError, "above 0|one of seconds"),
         ({"max_age": float("nan")}, ValueError, "one of seconds"),

@@ -1,0 +1,112 @@
+"""From which origins a provider may fetch, where strangers have a say in it: metadata names a `jwks_uri` anywhere.
+
+Holds a flow to them, and what the flow starts aside. URLs are read strictly: one that two parsers could read in two
+ways is at no origin (RFC 6454 section 4). Does not look at paths, nor at what a name resolves to.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+from ..errors import Unavailable
+from ..flow import Aside, Effect, Fetch, Flow, T
+from ..metadata import UNREACHABLE
+from ..urls import secure
+from .endpoint import MISCONFIGURED_SECONDS
+from .issuers import LABEL, AllowedIssuers
+
+logger = logging.getLogger("oauth_rs")
+
+_ORIGIN = re.compile(rf"(https?)://(\*\.)?({LABEL}(?:\.{LABEL})*)(?::([1-9][0-9]{{0,4}}))?")
+_URL = re.compile(rf"{_ORIGIN.pattern}(?:[/?].*)?", re.IGNORECASE | re.DOTALL)
+_PORTS = {"https": "443", "http": "80"}
+
+
+class _Origin(NamedTuple):
+    """`any_label` stands for one label before `host`."""
+
+    scheme: str
+    host: str
+    port: str
+    any_label: bool
+
+    def covers(self, other: "_Origin") -> bool:
+        host = other.host.partition(".")[2] if self.any_label else other.host
+        return (other.scheme, host, other.port) == (self.scheme, self.host, self.port)
+
+
+class Origins:
+    """The origins of the issuers that `allowed` takes in, and `more`, as `https://keys.example.net`."""
+
+    def __init__(self, allowed: AllowedIssuers, more: Iterable[str]) -> None:
+        if isinstance(more, str):
+            raise TypeError("fetch_from is a list, as ['https://keys.example.net']")
+        issuers = (
+            _Origin("https", one.host, one.port.removeprefix(":") or _PORTS["https"], one.any_label)
+            for one in allowed.patterns
+        )
+        self._origins = frozenset((*issuers, *map(_named, more)))
+
+    def hold(self, flow: Flow[T], issuer: str) -> Flow[T]:
+        """What `flow`, that of the provider of `issuer`, gives; all that it fetches, now or aside, is from here.
+
+        Raises Unavailable (`fetch_not_allowed`) in the flow where it asks for anything else, and nothing is fetched.
+        """
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    answer = yield self._held(effect, issuer)
+                except Unavailable as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            flow.close()
+
+    def _held(self, effect: Effect, issuer: str) -> Effect:
+        if isinstance(effect, Aside):
+            return Aside(partial(self._start, effect.start, issuer))
+        if isinstance(effect, Fetch):
+            origin = _origin_of(effect.url)
+            if origin is None or not any(one.covers(origin) for one in self._origins):
+                shown = (
+                    "a URL that is not plain" if origin is None else f"{origin.scheme}://{origin.host}:{origin.port}"
+                )
+                logger.error(
+                    "configuration: for %s there is something to fetch from %s, which is neither in allow nor in "
+                    "fetch_from",
+                    issuer,
+                    shown,
+                )
+                raise Unavailable("fetch_not_allowed", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
+        return effect
+
+    def _start(self, start: Callable[[], Flow[None]], issuer: str) -> Flow[None]:
+        return self.hold(start(), issuer)
+
+
+def _named(text: Any) -> _Origin:
+    found = _ORIGIN.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not secure(text):
+        raise ValueError(
+            f"{text!r} is no origin to fetch from: write 'https://keys.example.net' or 'https://*.keys.example.net', "
+            "in lower case and without a path, or one of this machine over http"
+        )
+    scheme, any_label, host, port = found.groups()
+    if any_label and "." not in host:
+        raise ValueError(f"{text!r} would take in everybody's hosts: write 'https://*.keys.example.net'")
+    return _Origin(scheme, host, port or _PORTS[scheme], bool(any_label))
+
+
+def _origin_of(url: str) -> _Origin | None:
+    found = _URL.fullmatch(url)
+    if found is None or found[2]:
+        return None
+    scheme = found[1].lower()
+    return _Origin(scheme, found[3].lower(), found[4] or _PORTS[scheme], any_label=False)

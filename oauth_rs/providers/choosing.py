@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
 from typing import TypeAlias
 
+from ..catalogue import ScopeCatalogue
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose.jws import JSON_OBJECT, MAX_TOKEN_BYTES
@@ -18,7 +19,7 @@ from .issuers import AllowedIssuers, IssuedBy
 from .jwt import JWTProvider
 from .presented import Presented
 from .request_selection import InHeader, OnHost
-from .selection import CarriesScope, JWTShape, Reads, Selector, excluding, prefix_of
+from .selection import CarriesScope, JWTShape, Reads, Selector, by_catalogue, excluding, prefix_of
 from .tenants import TenantProviders
 
 _ONE_TOKEN = re.compile(rb"[\x21-\x2B\x2D-\x7E]+")  # printable ASCII without spaces and commas
@@ -30,9 +31,9 @@ class _Candidate:
 
     __slots__ = ("by_claims", "by_request", "prefix", "provider", "rivals", "selectors")
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, catalogue: ScopeCatalogue | None) -> None:
         self.provider = provider
-        self.selectors: tuple[Selector, ...] = tuple(provider.accepts)
+        self.selectors: tuple[Selector, ...] = by_catalogue(provider.accepts, catalogue, provider.name)
         self.prefix = prefix_of(self.selectors)
         self.by_request = tuple(one for one in self.selectors if one.reads is Reads.REQUEST)
         self.by_claims = any(one.reads is Reads.CLAIMS for one in self.selectors)
@@ -71,16 +72,23 @@ class Choice:
     """`providers` as one, for a scheme that reads tokens from `headers` too, whose names are in lower case.
 
     `recalls` are asked first, in whichever request; what they do not know goes to `grant`. Where `takes_jwts` is True,
-    a token may as well be taken apart before that. Raises ValueError where two providers could be meant by one token.
+    a token may as well be taken apart before that. Selectors read scopes by `catalogue`. Raises ValueError where two
+    providers could be meant by one token, and for a scope that the catalogue does not have.
     """
 
-    def __init__(self, providers: Sequence[Provider], *, headers: Collection[bytes] = ()) -> None:
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        headers: Collection[bytes] = (),
+        catalogue: ScopeCatalogue | None = None,
+    ) -> None:
         if not all(hasattr(provider, "accepts") and not isinstance(provider, type) for provider in providers):
             raise TypeError("providers are objects such as JWTProvider(issuer, audience=...)")
         if len({provider.name for provider in providers}) < len(providers):
             raise ValueError("two providers of the same name or issuer: name them apart, or merge them")
         self.providers = tuple(providers)
-        self._candidates = tuple(map(_Candidate, providers))
+        self._candidates = tuple(_Candidate(provider, catalogue) for provider in providers)
         self._all_jwt = all(one.by_claims for one in self._candidates)
         self._prefixes = frozenset(one.prefix for one in self._candidates)
         for one, other in combinations(self._candidates, 2):

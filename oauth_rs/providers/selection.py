@@ -7,10 +7,11 @@ who chooses, choosing.py.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+from ..catalogue import ScopeCatalogue
 from ..scopes import checked_scope
 from .presented import Presented
 
@@ -91,9 +92,13 @@ class Opaque:
 
 @dataclass(frozen=True, slots=True)
 class CarriesScope:
-    """JWTs that claim `scope`, to the letter and before anything is verified; `partner.*` for all that begin so."""
+    """JWTs that claim `scope`, to the letter and before anything is verified; `partner.*` for all that begin so.
+
+    With the `catalogue` of the server the other spellings that a token may have for it count too.
+    """
 
     scope: str
+    catalogue: ScopeCatalogue | None = field(default=None, kw_only=True, repr=False, compare=False)
     reads: ClassVar[Reads] = Reads.CLAIMS
 
     def __post_init__(self) -> None:
@@ -109,9 +114,8 @@ class CarriesScope:
         if not isinstance(listed, list):
             return False
         beginning = self.scope.removesuffix("*")
-        if beginning == self.scope:
-            return self.scope in listed
-        return any(isinstance(one, str) and one.startswith(beginning) for one in listed)
+        names = self._named(listed)
+        return self.scope in names if beginning == self.scope else any(one.startswith(beginning) for one in names)
 
     def excludes(self, other: Selector, /) -> bool:
         """True for tokens that can claim nothing; not for another scope, for a token may hold both."""
@@ -120,6 +124,22 @@ class CarriesScope:
     def differs(self, other: Selector, /) -> bool:
         """True for another scope, where no scope is meant by both."""
         return isinstance(other, CarriesScope) and not overlap(self.scope, other.scope)
+
+    def by(self, catalogue: ScopeCatalogue, where: str) -> "CarriesScope":
+        """The same, in any spelling. Raises ValueError for a whole scope that `catalogue` does not have.
+
+        A beginning may be of scopes that no catalogue has, as those of SMART.
+        """
+        if not self.scope.endswith("*"):
+            catalogue.check((self.scope,), where)
+        return replace(self, catalogue=catalogue)
+
+    def _named(self, listed: list[Any]) -> Iterable[str]:
+        if self.catalogue is None:
+            return [one for one in listed if isinstance(one, str)]
+        texts = [str(one) if type(one) is int else one for one in listed]  # True is no id
+        claimed = frozenset(one for one in texts if isinstance(one, str))
+        return claimed | self.catalogue.resolve(claimed)
 
 
 def selectors_of(accepts: Accepts, *always: Selector) -> tuple[Selector, ...]:
@@ -142,6 +162,16 @@ def selectors_of(accepts: Accepts, *always: Selector) -> tuple[Selector, ...]:
 
 def _is_selector(one: object) -> bool:
     return isinstance(one, Selector) and not isinstance(one, type)  # a class has the members too
+
+
+def by_catalogue(
+    selectors: Iterable[Selector], catalogue: ScopeCatalogue | None, provider: str
+) -> tuple[Selector, ...]:
+    """`selectors` of `provider`, who know scopes by all spellings of `catalogue`. Raises ValueError as `by` does."""
+    if catalogue is None:
+        return tuple(selectors)
+    where = f"accepts of provider {provider!r}"
+    return tuple(one.by(catalogue, where) if isinstance(one, CarriesScope) else one for one in selectors)
 
 
 def prefix_of(selectors: Iterable[Selector]) -> bytes:

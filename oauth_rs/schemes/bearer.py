@@ -170,12 +170,13 @@ class Bearer:
     def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "Bearer":
         """The same scheme, with each provider bound to `catalogue`. Raises ValueError as they do."""
         bound = copy(self)
-        bound._choose_among([provider.with_catalogue(catalogue) for provider in self._choice.providers])  # noqa: SLF001
+        providers = [provider.with_catalogue(catalogue) for provider in self._choice.providers]
+        bound._choose_among(providers, catalogue)  # noqa: SLF001 - nobody else has it yet
         return bound
 
-    def _choose_among(self, providers: Sequence[Provider]) -> None:
+    def _choose_among(self, providers: Sequence[Provider], catalogue: ScopeCatalogue | None = None) -> None:
         at = (b"authorization",) if self.authorization_names else ()
-        self._choice = Choice(providers, headers=(*self._headers, *at))
+        self._choice = Choice(providers, headers=(*self._headers, *at), catalogue=catalogue)
         self._recalls, self._digests, self._grant = self._choice.recalls, self._choice.remembers, self._choice.grant
         self._takes_jwts, self.needs_hosts = self._choice.takes_jwts, self._choice.needs_hosts
 

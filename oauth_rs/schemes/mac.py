@@ -128,7 +128,7 @@ class MAC:
         bound._catalogue = catalogue  # noqa: SLF001 - nobody else has it yet
         if self._provider is not None:
             bound._provider = self._provider.with_catalogue(catalogue)  # noqa: SLF001
-            bound._tokens = TokenKeys(Choice([bound._provider]))  # noqa: SLF001
+            bound._tokens = TokenKeys(Choice([bound._provider], catalogue=catalogue))  # noqa: SLF001
         return bound
 
     def _traced(self, request: Request, credentials: bytes, site: Site) -> Flow[Grant]:

@@ -645,6 +645,17 @@ def test_tokens_of_clients_that_are_not_registered_are_refused(clients: Any) -> 
     assert status == (503 if isinstance(clients, FunctionClients) else 401)
 
 
+def test_providers_are_told_apart_by_any_spelling_of_a_scope() -> None:
+    catalogue = ScopeCatalogue({"withdraw": Scope(id=17), "internal": Scope(id=99)})
+    providers = (jwt("a", accepts=CarriesScope("withdraw")), jwt("b", accepts=CarriesScope("internal")))
+    both = ResourceServer(Bearer(*providers), scopes=catalogue)
+    assert call(both, *bearer(Issuer().token(scope=[17]))) == (200, "a: withdraw")
+    assert call(both, *bearer(Issuer().token(scope="99"))) == (200, "b: internal")
+    assert call(both, *bearer(Issuer().token(scope="17 internal")))[0] == 401
+    with pytest.raises(ValueError, match=r"accepts of provider 'a'.*did you mean 'withdraw'"):
+        ResourceServer(Bearer(jwt("a", accepts=CarriesScope("witdraw"))), scopes=catalogue)
+
+
 def test_a_catalogue_and_roles_through_both_shells() -> None:
     roles = RoleMap("roles", {"manager": {"withdraw"}, "root": {"internal"}})
     providers = [

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oauth_rs.catalogue import Scope, ScopeCatalogue
 from oauth_rs.providers.issuers import IssuedBy
 from oauth_rs.providers.request_selection import InHeader, OnHost
 from oauth_rs.providers.selection import (
@@ -14,6 +15,7 @@ from oauth_rs.providers.selection import (
     Reads,
     Selector,
     TokenPrefix,
+    by_catalogue,
     excluding,
     overlap,
     prefix_of,
@@ -123,6 +125,49 @@ def test_what_does_not_begin_so_is_not_taken_in(value: Any) -> None:
 def test_scp_counts_where_scope_is_absent_only() -> None:
     token = Issuer().token(scope="photos", scp="partner.read")
     assert not CarriesScope("partner.read").matches(presented(token))
+
+
+CATALOGUE = ScopeCatalogue(
+    {"partner.read": Scope(url="https://api.example.com/scopes/read", id=17), "photos": Scope(id=1)}
+)
+
+
+@pytest.mark.parametrize("scope", ["partner.read", "partner.*"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("partner.read", "https://api.example.com/scopes/read", "openid 17", ["17"], [17], ["openid", 17, None, {}]),
+        "photos https://api.example.com/scopes/read",
+    ],
+    ids=repr,
+)
+def test_every_spelling_of_the_catalogue_carries_the_scope(value: Any, scope: str) -> None:
+    assert CarriesScope(scope).by(CATALOGUE, "here").matches(presented(carrying(value)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["photos", "1", "017", 17, [1], [True], [17.0], "https://api.example.com/scopes/read/", ["17 "], [["17"]], None],
+    ids=repr,
+)
+def test_what_spells_another_scope_does_not_carry_it(value: Any) -> None:
+    assert not CarriesScope("partner.read").by(CATALOGUE, "here").matches(presented(carrying(value)))
+
+
+def test_a_whole_scope_is_one_that_the_catalogue_has() -> None:
+    with pytest.raises(ValueError, match=r"here: there is no scope 'partner\.raed'.*did you mean 'partner\.read'"):
+        CarriesScope("partner.raed").by(CATALOGUE, "here")
+    with pytest.raises(ValueError, match=r"another spelling of 'partner\.read'"):
+        CarriesScope("17").by(CATALOGUE, "here")
+    for scope in ("patient/*", "patient/Observation.rs", "others.*"):
+        assert CarriesScope(scope).by(CATALOGUE, "here") == CarriesScope(scope)
+
+
+def test_other_selectors_know_nothing_of_a_catalogue() -> None:
+    selectors = (Opaque(), TokenPrefix("pt_"))
+    assert by_catalogue(selectors, CATALOGUE, "partner") == by_catalogue(selectors, None, "partner") == selectors
+    with pytest.raises(ValueError, match="accepts of provider 'partner'"):
+        by_catalogue([CarriesScope("x")], CATALOGUE, "partner")
 
 
 def test_a_token_without_scopes_carries_none() -> None:

@@ -1,9 +1,10 @@
 """The grammar of SMART on FHIR scopes: SMART App Launch 2.2, "FHIR Resource Scope Syntax", and version 1 beside it.
 
-Reads one scope. What several of them open together, see smart.py.
+Reads one scope, and says what lies within others. What several of them open together, see smart.py.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -48,6 +49,21 @@ def smart_scope(text: str) -> SmartScope | None:
     is malformed, empty or limits nothing, such as `_count`, it is no scope.
     """
     return _read(text) if len(text) <= MAX_SCOPE_LENGTH else None
+
+
+def covered(scope: SmartScope, by: Iterable[SmartScope]) -> bool:
+    """True when `by` together open all that `scope` does, within one context ("Scope Equivalence").
+
+    Each letter must be in one that is for the same type or for all, and has no filter that `scope` does not have.
+    """
+    wider = [
+        one
+        for one in by
+        if one.context == scope.context
+        and one.resource in {"*", scope.resource}
+        and set(one.filters).issubset(scope.filters)
+    ]
+    return set[str]().union(*(one.permissions for one in wider)).issuperset(scope.permissions)
 
 
 @lru_cache(maxsize=512)  # tokens share their scopes; a few megabytes at most

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs.smart_scopes import MAX_PARAMETERS, MAX_SCOPE_LENGTH, SmartScope, smart_scope
+from oauth_rs.smart_scopes import MAX_PARAMETERS, MAX_SCOPE_LENGTH, SmartScope, covered, smart_scope
 
 LAB = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 SUBSETS = ["".join(letters) for size in range(1, 6) for letters in combinations("cruds", size)]
@@ -136,3 +136,58 @@ MARKS = "patient/user/system/Observation.*.cruds.read.write?code=a&%41%C3%A9_:\n
 def test_no_text_makes_reading_raise(text: str) -> None:
     read = smart_scope(text)
     assert read is None or (read.permissions in SUBSETS and text.startswith(f"{read.context}/{read.resource}."))
+
+
+# What lies within others
+
+
+def is_covered(text: str, *by: str) -> bool:
+    scope = smart_scope(text)
+    assert scope is not None
+    return covered(scope, [one for one in map(smart_scope, by) if one is not None])
+
+
+@pytest.mark.parametrize(
+    ("text", "by"),
+    [
+        ("user/Observation.rs", ["user/Observation.rs"]),
+        ("user/Observation.rs", ["user/Observation.read"]),
+        ("user/Observation.read", ["user/Observation.rs"]),
+        ("user/Observation.r", ["user/Observation.rs"]),
+        ("user/Observation.write", ["user/Observation.cruds"]),
+        ("user/Observation.rs", ["user/*.rs"]),
+        ("user/*.s", ["user/*.*"]),
+        ("user/Observation.rs", ["user/Observation.r", "user/*.s"]),
+        ("user/Observation.rs?category=lab", ["user/Observation.rs"]),
+        ("user/Observation.r?code=1&category=lab", ["user/*.rs?category=lab"]),
+        ("user/Observation.r?category=a%62", ["user/Observation.r?category=ab"]),
+    ],
+    ids=str,
+)
+def test_what_opens_no_more_is_covered(text: str, by: list[str]) -> None:
+    assert is_covered(text, *by)
+
+
+@pytest.mark.parametrize(
+    ("text", "by"),
+    [
+        ("user/Observation.rs", []),
+        ("user/Observation.write", ["user/Observation.rs"]),
+        ("user/Observation.cruds", ["user/Observation.rs"]),
+        ("user/Observation.*", ["user/Observation.read"]),
+        ("user/Observation.rs", ["user/Observation.r"]),
+        ("user/Observation.rs", ["user/Observation.r", "patient/Observation.s"]),
+        ("user/Observation.rs", ["user/Observation.r", "user/Patient.s"]),
+        ("user/*.rs", ["user/Observation.rs"]),
+        ("user/Observation.rs", ["user/Patient.rs", "user/ObservationX.rs"]),
+        ("patient/Observation.rs", ["user/Observation.rs", "system/*.cruds"]),
+        ("system/Observation.rs", ["user/*.cruds", "patient/*.cruds"]),
+        ("user/Observation.rs", ["user/Observation.rs?category=lab"]),
+        ("user/Observation.rs?category=lab", ["user/Observation.rs?category=x"]),
+        ("user/Observation.rs?category=lab", ["user/Observation.rs?category=lab&code=1"]),
+        ("user/Observation.rs?category=lab,x", ["user/Observation.rs?category=lab"]),
+    ],
+    ids=str,
+)
+def test_what_opens_more_is_not_covered(text: str, by: list[str]) -> None:
+    assert not is_covered(text, *by)

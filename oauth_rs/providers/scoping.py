@@ -1,7 +1,8 @@
 """The scopes that a provider grants: what a token claims, and its roles stand for, within what the provider may grant.
 
 In this order: other spellings become names, the scopes of roles are added, all that the provider may not grant is taken
-out, and what is left brings what it implies. Reads only claims whose signature is good.
+out, and what is left brings what it implies. A SMART scope that lies within those that the provider may grant may be
+granted too. Reads only claims whose signature is good.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,12 +13,13 @@ from ..claim_names import STANDARD, ClaimNames, ClaimPath
 from ..jose import claims as claim
 from ..roles import RoleMap
 from ..scopes import checked_scope
+from ..smart_scopes import covered, smart_scope
 
 
 class Scoping:
     """`allowed` are all scopes that may be granted, None for any; who may grant a scope may grant what it implies."""
 
-    __slots__ = ("_allowed", "_catalogue", "_roles", "_within", "of")
+    __slots__ = ("_allowed", "_catalogue", "_roles", "_smart", "_within", "of")
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class Scoping:
         # Closed, or who may grant a parent could not grant its children alone. Nothing that a scope in here implies is
         # outside, so what is expanded after the cut stays within.
         self._within = allowed if allowed is None or catalogue is None else catalogue.expand(allowed)
+        self._smart = tuple(scope for scope in map(smart_scope, self._within or ()) if scope is not None)
         # The scopes to grant for the claims it is given; raises InvalidToken (`malformed_claim`). Mostly just those.
         changes = allowed is not None or roles or catalogue is not None
         self.of: Callable[[Mapping[str, Any]], frozenset[str]] = self._of if changes else claim.scopes
@@ -39,8 +42,22 @@ class Scoping:
         for roles in self._roles:
             found |= roles.scopes_for(claims)
         if self._within is not None:
-            found &= self._within
-        return found if self._catalogue is None else self._catalogue.expand(found)
+            found = self._cut(found, self._within)
+        if self._catalogue is None:
+            return found
+        expanded = self._catalogue.expand(found)
+        if self._within is not None and self._smart:
+            return self._cut(expanded, self._within)  # what is covered is not in there, and may imply what is outside
+        return expanded
+
+    def _cut(self, found: frozenset[str], within: frozenset[str]) -> frozenset[str]:
+        if not self._smart:
+            return found & within
+        return frozenset(one for one in found if one in within or self._covers(one))
+
+    def _covers(self, text: str) -> bool:
+        scope = smart_scope(text)
+        return scope is not None and covered(scope, self._smart)
 
     def with_catalogue(self, catalogue: ScopeCatalogue, provider: str) -> "Scoping":
         """The same, by `catalogue`. Raises ValueError for a scope that it does not have."""

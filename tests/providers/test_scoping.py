@@ -221,6 +221,50 @@ def test_all_that_is_granted_is_allowed_and_closed(allowed: set[str], scope: lis
     assert CATALOGUE.expand(found) == found
 
 
+# SMART scopes within those that are allowed
+
+
+@pytest.mark.parametrize("catalogue", [None, CATALOGUE], ids=["alone", "catalogue"])
+@pytest.mark.parametrize(
+    ("allowed", "scope"),
+    [
+        ("user/Observation.rs", "user/Observation.r"),
+        ("user/Observation.rs", "user/Observation.read"),
+        ("user/Observation.rs", "user/Observation.rs?category=lab"),
+        ("user/Observation.read", "user/Observation.rs"),
+        ("user/*.rs", "user/Observation.rs"),
+        ("user/*.rs?category=lab", "user/Observation.s?category=lab&code=1"),
+    ],
+)
+def test_a_smart_scope_within_one_that_is_allowed_is_granted(allowed: str, scope: str, catalogue: Any) -> None:
+    assert granted(scoping([allowed, "photos" if catalogue is None else "audit"], catalogue=catalogue), scope) == {
+        scope
+    }
+
+
+@pytest.mark.parametrize("catalogue", [None, CATALOGUE], ids=["alone", "catalogue"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        *("user/Observation.write", "user/Observation.cruds", "user/Observation.*", "user/Observation.c", "user/*.rs"),
+        *("patient/Observation.rs", "system/Observation.r", "user/Patient.rs", "user/Observation.sr", "photos", "a b"),
+        *("user/Observation.rs?_count=1", "user/Observation.rs?", "user/Observation.rs ", "user/Observation.rS"),
+        "user/Observation.rs?x=" + "y" * 2_048,
+    ],
+    ids=lambda one: one[:40],
+)
+def test_no_smart_scope_goes_beyond_what_is_allowed(scope: str, catalogue: Any) -> None:
+    assert granted(scoping(["user/Observation.rs"], catalogue=catalogue), [scope]) == set()
+
+
+def test_what_a_smart_scope_implies_is_granted_within_what_is_allowed_alone() -> None:
+    catalogue = ScopeCatalogue({"user/Observation.r": ["internal", "audit"], "internal": {}, "audit": {}})
+    made = scoping(["user/Observation.rs", "audit"], catalogue=catalogue)
+    assert granted(made, "user/Observation.r") == {"user/Observation.r", "audit"}
+    roles = RoleMap("roles", {"doctor": ["user/Observation.r"]})
+    assert granted(scoping(["user/*.rs"], roles, catalogue=catalogue), roles="doctor") == {"user/Observation.r"}
+
+
 def test_scopes_are_bound_to_the_catalogue_last_given() -> None:
     other = ScopeCatalogue({"withdraw": {}, "internal": {}, "staff": {}})
     made = scoping({"withdraw"}, ROLES).with_catalogue(other, "partner")

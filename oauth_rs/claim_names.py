@@ -22,10 +22,13 @@ OWNER_CLAIMS = (
     "locale",
     "zoneinfo",
 )
+_NOWHERE = ("", ())
 
 
-def claim_path(path: ClaimPath) -> tuple[str, ...]:
-    """The names that lead to a claim. Raises ValueError for a path that leads nowhere."""
+def claim_path(path: ClaimPath, option: str = "a path") -> tuple[str, ...]:
+    """The names that lead to a claim. Raises ValueError for a path that leads nowhere, TypeError for what is none."""
+    if not isinstance(path, str | Sequence):
+        raise TypeError(f"{option} leads to a claim, as 'realm_access.roles', not {type(path).__name__}")
     names: tuple[Any, ...] = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
     if not names or not all(name and isinstance(name, str) for name in names):
         raise ValueError(f"{path!r} is no claim: write 'realm_access.roles', or ('https://example.com/roles',)")
@@ -47,14 +50,16 @@ class ClaimNames:
     domain: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.roles, str):
+        if isinstance(self.roles, str) or not isinstance(self.roles, Sequence):
             raise TypeError("roles lists claims, as ['realm_access.roles']")
+        if not isinstance(self.domain, str):
+            raise TypeError("domain is text, as 'example.com'")
         object.__setattr__(self, "roles", tuple(map(claim_path, self.roles)))
         if isinstance(self.properties, Mapping):
-            object.__setattr__(self, "properties", _paths(self.properties))
-        elif self.properties:
-            object.__setattr__(self, "properties", claim_path(self.properties))
-        object.__setattr__(self, "owner", _paths(self.owner))
+            object.__setattr__(self, "properties", _paths(self.properties, "properties"))
+        elif self.properties not in _NOWHERE:
+            object.__setattr__(self, "properties", claim_path(self.properties, "properties"))
+        object.__setattr__(self, "owner", _paths(self.owner, "owner"))
 
     def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """The roles that `claims` hold. Raises ValueError where a claim of roles is no text and no list of texts."""
@@ -94,8 +99,10 @@ def roles_at(claims: Mapping[str, Any], path: Sequence[str]) -> list[str]:
     return listed
 
 
-def _paths(paths: Mapping[str, ClaimPath]) -> dict[str, tuple[str, ...]]:
-    return {name: claim_path(path or (name,)) for name, path in paths.items()}
+def _paths(paths: Any, option: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(paths, Mapping) or not all(isinstance(name, str) for name in paths):
+        raise TypeError(f"{option} maps names to claims, as {{'mail': 'email'}}")
+    return {name: claim_path((name,) if path in _NOWHERE else path, option) for name, path in paths.items()}
 
 
 def _texts(claims: Mapping[str, Any], paths: Mapping[str, ClaimPath]) -> dict[str, str]:

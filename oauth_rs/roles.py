@@ -31,7 +31,7 @@ class RoleMap:
         if not all(role and isinstance(role, str) for role in self.scopes):
             raise ValueError("a role is text that is not empty")
         scopes = {role: _checked(role, listed) for role, listed in self.scopes.items()}
-        object.__setattr__(self, "source", claim_path(self.source))
+        object.__setattr__(self, "source", claim_path(self.source, "the source of a RoleMap"))
         object.__setattr__(self, "scopes", MappingProxyType(scopes))
 
     def scopes_for(self, claims: Mapping[str, Any]) -> frozenset[str]:
@@ -45,7 +45,7 @@ class RoleMap:
         raise InvalidToken("malformed_claim", "A claim of the access token is not of its type.")
 
 
-def _checked(role: str, scopes: Collection[str]) -> frozenset[str]:
-    if isinstance(scopes, str):
-        raise TypeError(f"role {role!r} stands for a list of scopes, not for one string")
+def _checked(role: str, scopes: Any) -> frozenset[str]:
+    if isinstance(scopes, str) or not isinstance(scopes, Collection) or not all(isinstance(one, str) for one in scopes):
+        raise TypeError(f"role {role!r} stands for a list of scopes, as {{'manager': {{'profile', 'address'}}}}")
     return frozenset(map(checked_scope, scopes))

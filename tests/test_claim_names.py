@@ -104,6 +104,39 @@ def test_one_path_of_roles_is_not_a_list_of_them(roles: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"roles": 7}, "roles lists claims"),
+        ({"roles": None}, "roles lists claims"),
+        ({"roles": [7]}, "a path leads to a claim"),
+        ({"domain": 5}, "domain is text"),
+        ({"domain": None}, "domain is text"),
+        ({"owner": "email"}, "owner maps names"),
+        ({"owner": None}, "owner maps names"),
+        ({"owner": ["email"]}, "owner maps names"),
+        ({"owner": {7: "email"}}, "owner maps names"),
+        ({"owner": {"mail": None}}, "owner leads to a claim"),
+        ({"owner": {"mail": 0}}, "owner leads to a claim"),
+        ({"properties": 5}, "properties leads to a claim"),
+        ({"properties": None}, "properties leads to a claim"),
+        ({"properties": {"plan"}}, "properties leads to a claim"),
+        ({"properties": {"plan": 5}}, "properties leads to a claim"),
+        ({"properties": {7: "plan"}}, "properties maps names"),
+    ],
+    ids=str,
+)
+def test_options_of_another_kind_are_named_when_names_are_made(options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        ClaimNames(**options)
+
+
+@pytest.mark.parametrize("path", [7, None, True, {"a": 1}, {"a"}], ids=repr)
+def test_what_is_no_path_is_of_another_kind(path: Any) -> None:
+    with pytest.raises(TypeError, match="the option leads to a claim"):
+        claim_path(path, "the option")
+
+
+@pytest.mark.parametrize(
     "options", [{"roles": [""]}, {"properties": "a."}, {"properties": {"x": "a."}}, {"owner": {"x": "."}}]
 )
 def test_every_path_is_looked_at_when_names_are_made(options: Any) -> None:

@@ -142,9 +142,16 @@ def test_what_a_role_stands_for_is_checked(scope: str) -> None:
         RoleMap("roles", {"manager": [scope]})
 
 
-def test_the_scopes_of_a_role_are_a_list() -> None:
+@pytest.mark.parametrize("scopes", ["profile", None, 7, [1], [None], ["profile", 1], b"profile"], ids=str)
+def test_the_scopes_of_a_role_are_a_list(scopes: Any) -> None:
     with pytest.raises(TypeError, match="role 'manager' stands for a list"):
-        RoleMap("roles", {"manager": "profile"})
+        RoleMap("roles", {"manager": scopes})
+
+
+@pytest.mark.parametrize("source", [7, None, {"roles"}], ids=str)
+def test_a_source_is_a_path(source: Any) -> None:
+    with pytest.raises(TypeError, match="the source of a RoleMap leads to a claim"):
+        RoleMap(source, SCOPES)
 
 
 def test_a_map_does_not_change_with_what_it_was_made_of() -> None:

@@ -75,7 +75,7 @@ def scoping_of(scopes: Collection[str] | None, roles: tuple[RoleMap, ...]) -> Sc
 
 def role_maps(roles: RoleMap | Iterable[RoleMap]) -> tuple[RoleMap, ...]:
     """The role maps that `roles` is or lists. Raises TypeError."""
-    listed = (roles,) if isinstance(roles, RoleMap) else tuple(roles)
+    listed = tuple(roles) if isinstance(roles, Iterable) else (roles,)
     if not all(isinstance(one, RoleMap) for one in listed):
         raise TypeError("roles is RoleMap('realm_access.roles', {'manager': {'profile'}}), or a list of such")
     return listed
@@ -89,7 +89,7 @@ def names_of(
 ) -> ClaimNames:
     """Where the claims of a provider hold what no standard gives a place, one object for all of its grants."""
     sources = tuple(one.source for one in roles)
-    if not (sources or properties or owner is not None or domain):
+    if not sources and owner is None and (properties, domain) == ((), ""):
         return STANDARD
     if owner is None:
         return ClaimNames(roles=sources, properties=properties, domain=domain)

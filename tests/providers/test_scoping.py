@@ -305,7 +305,7 @@ def test_ten_thousand_scopes_take_linear_time(scope: str) -> None:
 # Options
 
 
-@pytest.mark.parametrize("roles", [["manager"], "manager", [None], {"manager": 1}], ids=str)
+@pytest.mark.parametrize("roles", [["manager"], "manager", [None], {"manager": 1}, None, 7], ids=str)
 def test_roles_are_role_maps(roles: Any) -> None:
     with pytest.raises(TypeError, match="roles is RoleMap"):
         role_maps(roles)
@@ -323,6 +323,12 @@ def test_allowed_scopes_are_scopes(scope: str) -> None:
 
 def test_a_provider_that_says_nothing_of_its_claims_has_standard_names() -> None:
     assert names_of((), (), None, "") is STANDARD
+
+
+@pytest.mark.parametrize(("properties", "domain"), [(None, ""), (0, ""), ((), None), ((), 0)])
+def test_nothing_of_another_kind_is_taken_for_nothing(properties: Any, domain: Any) -> None:
+    with pytest.raises(TypeError, match=r"properties leads|domain is text"):
+        names_of((), properties, None, domain)
 
 
 def test_names_say_where_the_claims_are() -> None:

@@ -16,6 +16,7 @@ from ..scopes import checked_scope
 from .presented import Presented
 
 _JWT_DOTS = 2
+_JWT_BEGINNING = "eyJ"  # `{"` in base64url
 _BEGINNING = re.compile(r"[\x21-\x2B\x2D-\x7E]+")  # printable ASCII without spaces and commas: what one token can hold
 
 
@@ -153,6 +154,12 @@ def selectors_of(accepts: Accepts, *always: Selector) -> tuple[Selector, ...]:
             if excluding(one, other):
                 raise ValueError(f"no token can be for {other!r} and {one!r}, and all of accepts must hold")
     prefixes = [one.prefix for one in selectors if isinstance(one, TokenPrefix)]
+    cut_off = [one for one in prefixes if overlap(f"{one}*", f"{_JWT_BEGINNING}*")]
+    if cut_off and any(one.reads is Reads.CLAIMS for one in selectors):
+        raise ValueError(
+            f"{cut_off[0]!r} is how a JWT itself begins, and a TokenPrefix is taken off before it is read: no token "
+            "could be read then; leave it out, or write JWTShape()"
+        )
     if len(prefixes) > 1:
         raise ValueError("accepts names one TokenPrefix: the longest of several says it all")
     if "." in "".join(prefixes) and any(excluding(one, Opaque()) for one in selectors):

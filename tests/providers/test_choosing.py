@@ -472,9 +472,9 @@ def test_a_verdict_does_not_hide_that_another_provider_may_be_meant() -> None:
 
 
 def test_a_verdict_is_good_where_the_other_cannot_read_the_token() -> None:
-    partner = jwt("partner", accepts=[TokenPrefix("e"), CarriesScope("partner.*"), OnHost(LIVE)])
-    choice = Choice(warmed([jwt("ours", accepts=CarriesScope("photos")), partner]))
-    assert [play(choice.grant(at(LIVE))).provider for _ in range(2)] == ["ours", "ours"]
+    partner = jwt("partner", accepts=[TokenPrefix("pt"), CarriesScope("partner.*"), OnHost(LIVE)])
+    choice = Choice(warmed([jwt("ours", accepts=[TokenPrefix("pte"), CarriesScope("photos")]), partner]))
+    assert [play(choice.grant(at(LIVE, f"pte{JWT}"))).provider for _ in range(2)] == ["ours", "ours"]
 
 
 def test_a_token_may_be_taken_apart_first_where_nothing_else_is_taken_nor_asked() -> None:

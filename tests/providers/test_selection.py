@@ -323,6 +323,27 @@ def test_one_prefix_says_it_all() -> None:
         selectors_of([TokenPrefix("pt_"), TokenPrefix("pt_x")])
 
 
+@pytest.mark.parametrize("prefix", ["e", "ey", "eyJ", "eyJh", "eyJhbGciOiJFUzI1NiI"])
+def test_a_jwt_is_not_known_by_its_own_beginning(prefix: str) -> None:
+    for selectors in ([CarriesScope("a")], [IssuedBy("https://id.example.com"), JWTShape()]):
+        with pytest.raises(ValueError, match=f"'{prefix}' is how a JWT itself begins"):
+            selectors_of([TokenPrefix(prefix), *selectors])
+    with pytest.raises(ValueError, match="how a JWT itself begins"):
+        Issuer().provider(accepts=TokenPrefix(prefix))
+
+
+@pytest.mark.parametrize("prefix", ["eyes_", "ex", "E", "yJ", "pt_eyJ", "EyJ"])
+def test_other_beginnings_stand_before_a_jwt(prefix: str) -> None:
+    provider = Issuer().provider(accepts=TokenPrefix(prefix))
+    assert provider.accepts[0].matches(presented(f"{prefix}{JWT}"))
+
+
+def test_where_nothing_is_taken_off_a_token_may_be_known_by_the_beginning_of_a_jwt() -> None:
+    listed: list[list[Selector]] = [[TokenPrefix("eyJ")], [TokenPrefix("eyJ"), JWTShape()]]
+    for selectors in listed:
+        assert all(one.matches(presented(JWT)) for one in selectors_of(selectors))
+
+
 def test_a_prefix_before_a_jwt_has_no_dot() -> None:
     with pytest.raises(ValueError, match="has no dot"):
         Issuer().provider(accepts=TokenPrefix("v4.public."))

@@ -68,7 +68,7 @@ class EnvironHandover:
             environ["HTTP_CONNECTION"] = connection
 
     def fill(self, environ: Environ, grant: Grant) -> None:
-        """`environ` says who calls, and holds no credentials. Raises InvalidToken (`identity_too_large`)."""
+        """`environ` says who calls, and holds no credentials. Raises as `headers` of the identity does."""
         if self._hidden is not None:
             environ[HIDDEN] = True
             for name in self._hidden.headers:
@@ -103,7 +103,7 @@ class ScopeHandover:
         scope["headers"] = [(name, value) for name, value in headers if value is not None]
 
     def fill(self, scope: Scope, grant: Grant) -> None:
-        """`scope` says who calls, and holds no credentials. Raises InvalidToken (`identity_too_large`)."""
+        """`scope` says who calls, and holds no credentials. Raises as `headers` of the identity does."""
         headers = scope["headers"]
         if self._hidden is not None:
             scope[HIDDEN] = True

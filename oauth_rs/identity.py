@@ -4,14 +4,18 @@ Values are ASCII without control characters, whatever the claims hold. Does not 
 what comes in under these names and put the headers in, see handover.py. Does not sign them: signed_identity.py does.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from .errors import InvalidToken
+from .errors import InvalidToken, Unavailable
 from .model import Grant
 
+logger = logging.getLogger("oauth_rs")
+
 MAX_HEADER_BYTES = 8192  # what common servers and proxies take as one header
+_MISCONFIGURED_SECONDS = 30  # until it is worth asking again: somebody has to mend it
 _NAMES = (
     "OAuth-ClientID",
     "OAuth-Scope",
@@ -40,7 +44,7 @@ class Identity(Protocol):
     def names(self) -> frozenset[str]: ...
 
     def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
-        """The headers for `grant`. Raises InvalidToken (`identity_too_large`)."""
+        """The headers for `grant`. Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`)."""
 
 
 class IdentityHeaders:
@@ -48,7 +52,8 @@ class IdentityHeaders:
 
     All but printable ASCII is percent-encoded as UTF-8, and so are `%` and spaces. Scopes are sorted and parted by
     spaces; properties of the grant and attributes of the owner are `name=value` joined by commas, see `decode_pairs`.
-    What is empty is left out. A value over 8 KiB refuses the request: part of it would be taken for the whole.
+    What is empty is left out. A value over 8 KiB refuses the request: part of it would be taken for the whole. Where it
+    is the catalogue, roles or a registry that make the scopes as long as that, the fault is ours: 503.
     """
 
     def __init__(self, *, underscores: bool = False) -> None:
@@ -56,12 +61,16 @@ class IdentityHeaders:
         self.names = PLAIN_NAMES
 
     def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
-        """The headers for `grant`, none of them empty. Raises InvalidToken (`identity_too_large`)."""
+        """The headers for `grant`, none of them empty.
+
+        Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`).
+        """
         claims = grant.claims
+        scopes = scope_text(grant.scopes)
         kind, version = kind_and_version(grant)
         values = (
             _encoded(grant.client_id),
-            " ".join(sorted(map(_encoded, grant.scopes))),
+            scopes,
             encode_pairs(grant.names.properties_in(claims)),
             _encoded(kind),
             version,
@@ -70,7 +79,11 @@ class IdentityHeaders:
             _encoded(grant.subject),
             grant.signature_method or "",
         )
-        return [(name, fitting(value, grant)) for name, value in zip(self._written, values, strict=True) if value]
+        return [
+            (name, fitting(value, grant, per_byte=1 if value == scopes else 0))
+            for name, value in zip(self._written, values, strict=True)
+            if value
+        ]
 
 
 def encode_pairs(pairs: Mapping[str, str]) -> str:
@@ -94,13 +107,30 @@ def kind_and_version(grant: Grant) -> tuple[str, str]:
     return ("", "1.0a") if grant.scheme == "OAuth1" else (grant.scheme, "2.0")
 
 
-def fitting(value: str, grant: Grant) -> str:
-    """`value`, when it is no longer than a header may be. Raises InvalidToken (`identity_too_large`)."""
-    if len(value) > MAX_HEADER_BYTES:
+def fitting(value: str, grant: Grant, *, per_byte: float) -> str:
+    """`value`, which has `per_byte` bytes for each byte of scopes, when it is no longer than a header may be.
+
+    Raises Unavailable (`scopes_too_large`) where it would fit with the scopes that are claimed alone, for what is added
+    to them is configuration, else InvalidToken (`identity_too_large`).
+    """
+    if len(value) <= MAX_HEADER_BYTES:
+        return value
+    granted = len(scope_text(grant.scopes))
+    if len(value) - per_byte * (granted - len(scope_text(_claimed(grant.claims)))) > MAX_HEADER_BYTES:
         raise InvalidToken(
             "identity_too_large", "The access token says more than can be passed on.", scheme=grant.scheme
         )
-    return value
+    logger.error(
+        "configuration: the scopes of a grant take %d bytes, too many to pass on, and those that are claimed would "
+        "fit: the catalogue, roles or a registry add the rest",
+        granted,
+    )
+    raise Unavailable("scopes_too_large", "Who calls could not be passed on.", retry_after=_MISCONFIGURED_SECONDS)
+
+
+def scope_text(scopes: Iterable[str]) -> str:
+    """`scopes` as a header has them: sorted, encoded, parted by spaces."""
+    return " ".join(sorted(map(_encoded, scopes)))
 
 
 def folded(name: str) -> str:
@@ -116,6 +146,12 @@ def without_tokens(connection: str, names: Collection[str]) -> str:
     tokens = connection.split(",")
     kept = [token for token in tokens if folded(token.strip()) not in names]
     return connection if len(kept) == len(tokens) else ",".join(kept).strip()
+
+
+def _claimed(claims: Mapping[str, Any]) -> list[str]:
+    """The scopes that `claims` hold, in whatever spelling; none where a registry knows them."""
+    listed = claims.get("scope", claims.get("scp"))
+    return listed.split(" ") if isinstance(listed, str) else [*map(str, listed)] if isinstance(listed, list) else []
 
 
 def _folded_names(names: Iterable[str]) -> frozenset[str]:

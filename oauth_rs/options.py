@@ -9,14 +9,17 @@ from itertools import combinations
 from .catalogue import ScopeCatalogue
 from .deny_list import DenyList
 from .fields import FieldFilter
-from .identity import Identity, folded
+from .identity import MAX_HEADER_BYTES, Identity, IdentityHeaders, folded, scope_text
 from .policy import Policy
 from .public_paths import PublicPaths
 from .replay import ReplayStore
 from .schemes import Scheme
 from .scopes import Requirement
+from .signed_identity import BASE64, SignedIdentity
 from .urls import ExternalURL
 from .users import UserLoader
+
+_PER_BYTE: Mapping[type, float] = {IdentityHeaders: 1, SignedIdentity: BASE64}  # of scopes, in the header of each
 
 
 def check_options(
@@ -75,8 +78,12 @@ def check_callables(deny: DenyList | None, user: UserLoader | None) -> None:
         raise TypeError("user is a function of a grant, plain or async")
 
 
-def check_identity(identity: Identity, schemes: tuple[Scheme, ...]) -> None:
-    """Returns when no credentials come in a header that is taken out of every request. Raises ValueError."""
+def check_identity(identity: Identity, schemes: tuple[Scheme, ...], catalogue: ScopeCatalogue | None) -> None:
+    """Returns when no credentials come in a header that is taken out of every request, and each scope of `catalogue`
+    can be passed on. Raises ValueError.
+    """
+    if catalogue is not None:
+        _check_room(identity, catalogue)
     for scheme in schemes:
         for name in scheme.places.headers:
             if folded(name.decode()) in identity.names:
@@ -104,3 +111,14 @@ def check_names(catalogue: ScopeCatalogue, policy: Policy | None, filters: Mappi
             catalogue.check(rule.scopes, where)
     for where, fields in (filters or {}).items():
         catalogue.check(fields.scopes, f"the filter of {where}")
+
+
+def _check_room(identity: Identity, catalogue: ScopeCatalogue) -> None:
+    per_byte = _PER_BYTE.get(type(identity), 0)  # others have limits of their own
+    for name in catalogue.names if per_byte else ():
+        size = per_byte * len(scope_text(catalogue.expand(frozenset((name,)))))
+        if size > MAX_HEADER_BYTES:
+            raise ValueError(
+                f"identity: scope {name!r} and all that it implies take {size:.0f} bytes, and a header holds "
+                f"{MAX_HEADER_BYTES}: let it imply less"
+            )

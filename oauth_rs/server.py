@@ -74,7 +74,7 @@ class ResourceServer:
         self.policy = policy
         self.catalogue = scopes
         if identity is not None:
-            check_identity(identity, schemes)
+            check_identity(identity, schemes, scopes)
         self.identity = identity
         self.places = tuple(scheme.places for scheme in schemes)
         self.hidden = self.places if hide_credentials else ()

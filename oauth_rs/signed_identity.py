@@ -22,6 +22,7 @@ PrivateKey: TypeAlias = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivate
 
 TYP = "oauth-identity+jwt"
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
+BASE64 = 4 / 3  # bytes for each byte of what is signed
 MAX_LIFETIME = 300  # seconds: it is for one request that is under way
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 _RSA = frozenset({"PS256", "PS384", "PS512", "RS256", "RS384", "RS512"})
@@ -66,12 +67,15 @@ class SignedIdentity:
         self._jose = {"typ": TYP, "kid": kid} if kid else {"typ": TYP}
 
     def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
-        """The one header that says what `grant` is. Raises InvalidToken (`identity_too_large`)."""
+        """The one header that says what `grant` is.
+
+        Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`).
+        """
         now = int(self._clock())
         times = {"iat": now, "exp": now + self._lifetime, "jti": token_urlsafe(12)}
         claims = {**self._fixed, **times, **_said(grant)}
         token = jwt.encode(claims, self._key, algorithm=self._algorithm, headers=self._jose)
-        return [(self._header, fitting(token, grant))]
+        return [(self._header, fitting(token, grant, per_byte=BASE64))]
 
 
 def _said(grant: Grant) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 from typing import Any
 from urllib.parse import unquote
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs import Grant, InvalidToken, SignatureMethod
+from oauth_rs import Grant, InvalidToken, SignatureMethod, Unavailable
 from oauth_rs.claim_names import ClaimNames
 from oauth_rs.identity import (
     MAX_HEADER_BYTES,
@@ -20,6 +21,7 @@ from oauth_rs.identity import (
 )
 from tests.support.granting import anything, grant, grants
 
+MANY = frozenset(f"scope-{number}" for number in range(1000))
 SAFE = re.compile(r"[\x21-\x7e]+( [\x21-\x7e]+)*")
 
 
@@ -136,17 +138,34 @@ def test_what_is_no_list_of_pairs_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"scopes": frozenset(f"scope-{number}" for number in range(1000))},
+        {"scopes": MANY, "claims_json": json.dumps({"scope": " ".join(MANY)}).encode()},
+        {"scopes": MANY, "claims_json": json.dumps({"scp": [*MANY, 7]}).encode()},
+        {"scopes": MANY, "claims_json": json.dumps({"scope": "%" * 2_731}).encode()},
+        {"subject": "a" * 8193, "scopes": MANY, "claims_json": json.dumps({"scope": " ".join(MANY)}).encode()},
         {"subject": "a" * 8193},
         {"client_id": "é" * (MAX_HEADER_BYTES // 6 + 1)},
         {"claims_json": json.dumps({"name": "a" * MAX_HEADER_BYTES}).encode()},
     ],
-    ids=["scopes", "subject", "encoded", "owner"],
+    ids=["scope", "scp", "encoded scope", "scopes and subject", "subject", "encoded", "owner"],
 )
 def test_what_is_too_much_for_a_header_refuses_the_request(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidToken) as refused:
         headers(grant(scheme="MAC", **changes))
     assert (refused.value.reason, refused.value.scheme) == ("identity_too_large", "MAC")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{}, {"scope": "root"}, {"scp": ["root"]}, {"scope": [17]}, {"scope": 7}, {"scope": " ".join([*MANY][:500])}],
+)
+def test_scopes_that_configuration_adds_are_no_fault_of_the_token(
+    claims: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Unavailable) as failed:
+        headers(grant(claims, scopes=MANY))
+    assert (failed.value.reason, failed.value.retry_after) == ("scopes_too_large", 30)
+    assert caplog.records[0].levelno == logging.ERROR
+    assert caplog.records[0].getMessage().startswith("configuration: the scopes of a grant take 9889 bytes")
 
 
 def test_what_just_fits_is_sent_whole() -> None:

@@ -5,11 +5,13 @@ import pytest
 from oauth_rs import (
     Bearer,
     ClientKey,
+    Grant,
     Header,
     IdentityHeaders,
     KeyHeader,
     RegisteredClient,
     ResourceServer,
+    SignedIdentity,
     StaticClients,
     hashed,
 )
@@ -18,7 +20,7 @@ from oauth_rs.deny_list import MemoryDenyList
 from oauth_rs.fields import FieldFilter
 from oauth_rs.policy import APIScopes, NoScopes, OperationScopes, Policy, Public
 from oauth_rs.replay import MemoryReplay
-from tests.support.issuing import Issuer
+from tests.support.issuing import Issuer, private_key
 
 
 def test_a_server_needs_a_scheme() -> None:
@@ -152,6 +154,37 @@ def test_two_schemes_that_read_the_same_header_are_refused(issuer: Issuer, other
     bearer = Bearer(issuer.provider(), presentation=[Header("Access-Token")])
     with pytest.raises(ValueError, match="read the same header or field"):
         ResourceServer(bearer, *others)
+
+
+class OwnIdentity:
+    names = frozenset[str]()
+
+    def headers(self, _grant: Grant, /) -> list[tuple[str, str]]:
+        return []
+
+
+SIGNED = SignedIdentity(private_key("ES256", "identity"), issuer="https://a.example", audience="https://b.example")
+
+
+def implying(size: int) -> ScopeCatalogue:
+    """One whose scope `top`, with all that it implies, takes `size` bytes."""
+    return ScopeCatalogue({"top": {"root": {"a" * 4_000: {}, "b" * (size - 4_010): {}}}})
+
+
+@pytest.mark.parametrize(
+    ("identity", "size"),
+    [(IdentityHeaders(), 8_192), (SIGNED, 6_144), (OwnIdentity(), 9_000)],
+    ids=["plain", "signed", "own"],
+)
+def test_a_scope_is_passed_on_with_all_that_it_implies(issuer: Issuer, identity: Any, size: int) -> None:
+    ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=implying(size))
+
+
+@pytest.mark.parametrize(("identity", "size"), [(IdentityHeaders(), 8_193), (SIGNED, 6_145)], ids=["plain", "signed"])
+def test_a_scope_that_implies_more_than_can_be_passed_on_is_refused(issuer: Issuer, identity: Any, size: int) -> None:
+    with pytest.raises(ValueError, match="scope 'top' and all that it implies take 8193 bytes"):
+        ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=implying(size))
+    ResourceServer(Bearer(issuer.provider()), scopes=implying(size))
 
 
 def test_credentials_in_a_header_of_the_identity_are_refused(issuer: Issuer) -> None:

@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from hypothesis import given
 
-from oauth_rs import Bearer, Grant, InvalidToken, ResourceServer, SignatureMethod
+from oauth_rs import Bearer, Grant, InvalidToken, ResourceServer, SignatureMethod, Unavailable
 from oauth_rs.asgi import OAuthMiddleware
-from oauth_rs.identity import PLAIN_NAMES
+from oauth_rs.identity import MAX_HEADER_BYTES, PLAIN_NAMES
 from oauth_rs.signed_identity import TYP, SignedIdentity
 from tests.support.calling import bearer, call_asgi
 from tests.support.granting import grant, grants
@@ -91,9 +91,19 @@ def test_it_is_no_access_token_even_of_the_same_issuer_and_key() -> None:
     assert (answer.status, 'error="invalid_token"' in answer.challenge) == (401, True)
 
 
+MANY = frozenset(f"scope-{number}" for number in range(1000))
+
+
+def test_scopes_that_configuration_adds_are_no_fault_of_the_token() -> None:
+    with pytest.raises(Unavailable, match="scopes_too_large"):
+        signed().headers(grant({"scope": "root"}, scopes=MANY))
+    with pytest.raises(InvalidToken, match="identity_too_large"):
+        signed().headers(grant({"scope": "root", "name": "a" * MAX_HEADER_BYTES}, scopes=MANY))
+
+
 def test_what_is_too_much_for_a_header_refuses_the_request() -> None:
     with pytest.raises(InvalidToken) as refused:
-        signed().headers(grant(scopes=frozenset(f"scope-{number}" for number in range(1000))))
+        signed().headers(grant({"scope": " ".join(MANY)}, scopes=MANY))
     assert (refused.value.reason, refused.value.scheme) == ("identity_too_large", "Bearer")
 
 

@@ -14,6 +14,7 @@ from itertools import compress
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from .scope_families import ScopeFamily, has_parameters
 from .scopes import checked_scope
 from .smart_scopes import smart_scope
 
@@ -58,21 +59,22 @@ class ScopeCatalogue:
     """Every scope of an API: `ScopeCatalogue({"withdraw": {"deposit": {}}, "account": Scope("Read it", id=3)})`.
 
     A scope is declared as a `Scope`, or by its children alone: a dict declares them, a list names them. A child may
-    have several parents. `in`, `len` and `names` go by names, in declared order. Immutable once made.
+    have several parents. `in`, `len` and `names` go by names, in declared order. `families` are templates of scopes too
+    many to list, `["tenant:{tenant}:read"]`; they are no names and imply nothing. Immutable once made.
 
     Raises EntryError, a ValueError that names the entry: for cycles, children that are not declared, names declared
     twice and not alike, spellings that two scopes share, and what is no name, description, URL or id.
     """
 
-    __slots__ = ("_aliases", "_held", "_implied", "_implying", "_remembered", "_scopes", "_spellings", "names")
+    __slots__ = ("_aliases", "_held", "_implied", "_implying", "_remembered", "_scopes", "families", "names")
 
-    def __init__(self, scopes: Mapping[str, Declaration]) -> None:
+    def __init__(self, scopes: Mapping[str, Declaration], *, families: Iterable[str] = ()) -> None:
         if not isinstance(scopes, Mapping):
             raise EntryError("a catalogue is made of a dict: ScopeCatalogue({'photos': Scope('See photos')})")
         self._scopes = _flattened(scopes)
         self.names = tuple(self._scopes)
+        self.families = MappingProxyType({template: ScopeFamily(template) for template in _listed(families)})
         self._aliases = _aliases(self._scopes)
-        self._spellings = frozenset(self._aliases)
         self._implied = _closure(self._scopes)
         self._implying = frozenset(self._implied)
         self._remembered = lru_cache(REMEMBERED_SETS)(self._expanded)
@@ -84,7 +86,7 @@ class ScopeCatalogue:
         Spellings are compared to the letter: `017`, `+17` and digits of other scripts are not the id 17.
         """
         given = frozenset(_listed(scopes))
-        if given.isdisjoint(self._spellings):
+        if self._aliases.keys().isdisjoint(given):
             return given
         return frozenset(self._aliases.get(scope, scope) for scope in given)
 
@@ -107,7 +109,7 @@ class ScopeCatalogue:
         nobody holds a scope under those.
         """
         for name in _listed(names):
-            if name in self._scopes or smart_scope(name):
+            if name in self._scopes or smart_scope(name) or any(one.has(name) for one in self.families.values()):
                 continue
             if name in self._aliases:
                 raise ValueError(f"{where}: {name!r} is another spelling of {self._aliases[name]!r}: write that")
@@ -208,6 +210,8 @@ def _check(name: Any, scope: Any) -> None:
     if not isinstance(name, str):
         raise EntryError(f"the name of a scope is text, not {type(name).__name__}: put it in quotes")
     _check_token(name, name)
+    if has_parameters(name):
+        raise EntryError(f"scope {name!r} stands for many: name it in families, where nothing implies it", name)
     if not isinstance(scope.description, str) or not scope.description.isprintable():
         raise EntryError(f"scope {name!r}: the description is one line of text", name, "description")
     if not isinstance(scope.url, str):

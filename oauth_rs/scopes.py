@@ -17,8 +17,9 @@ from .request import Request
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 # What a parameter may put into a scope: RFC 3986 section 2.3, so none of the marks that part a scope into its pieces.
 # Otherwise the value `a:admin` would make one scope out of another.
-_PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,256}")
-_MARKS = frozenset("._~-")
+MAX_PARAMETER = 256
+_PARAMETER = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_PARAMETER}}}")
+MARKS = frozenset("._~-")
 Lack: TypeAlias = OAuthError | None
 
 
@@ -155,7 +156,7 @@ class ScopeTemplate:
 
     def __init__(self, template: str) -> None:
         self.template = checked_scope(template)
-        self._marks = _marks_beside(template)
+        self._marks = marks_beside(template)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -246,7 +247,7 @@ def _add(found: InsufficientAuthentication, lack: InsufficientAuthentication) ->
     found.max_age = min(ages, default=None)
 
 
-def _marks_beside(template: str) -> dict[str, set[str]]:
+def marks_beside(template: str) -> dict[str, set[str]]:
     """Each parameter of `template` -> those of its marks that part it from the rest. Raises ValueError."""
     found: dict[str, set[str]] = {}
     try:
@@ -261,7 +262,7 @@ def _marks_beside(template: str) -> dict[str, set[str]]:
         if (before[-1:] + after[:1]).isascii() and any(map(str.isalnum, before[-1:] + after[:1])):
             # What stands there may also begin or end a value, and one scope be made of two paths.
             raise ValueError(f"{template!r} needs a mark beside its parameter: write 'tenant:{{tenant}}:read'")
-        found.setdefault(name, set()).update(_MARKS.intersection((before[-1:], after[:1])))
+        found.setdefault(name, set()).update(MARKS.intersection((before[-1:], after[:1])))
     return found
 
 

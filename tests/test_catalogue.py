@@ -528,3 +528,36 @@ def test_the_check_says_what_may_have_been_meant(name: str, hint: str) -> None:
 def test_a_hint_is_as_it_was_declared() -> None:
     assert meant("READ", ["Read", "write"]) == "did you mean 'Read'?"
     assert meant("read", []) == "is it misspelled, or not declared?"
+
+
+# Families
+
+
+TENANTS = ScopeCatalogue({"photos": {}}, families=["tenant:{tenant}:read", "{tenant}/admin"])
+
+
+def test_scopes_of_a_family_are_declared() -> None:
+    TENANTS.check(["photos", "tenant:acme:read", "acme/admin"], "here")
+    assert TENANTS.held(["tenant:acme:read"]) == {"tenant:acme:read"}
+    assert (TENANTS.names, TENANTS.scopes_supported, len(TENANTS)) == (("photos",), ["photos"], 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["tenant:acme:write", "tenant::read", "tenant:a:b:read", "tenant:{tenant}:read", "admin"]
+)
+def test_scopes_of_another_shape_are_not(name: str) -> None:
+    with pytest.raises(ValueError, match="here: there is no scope"):
+        TENANTS.check([name], "here")
+
+
+@pytest.mark.parametrize("scopes", [{"tenant:{tenant}:read": {}}, {"photos": {"a:{b}": {}}}, {"a:{{b": {}}], ids=str)
+def test_a_family_is_no_name(scopes: dict[str, Declaration]) -> None:
+    with pytest.raises(EntryError, match="stands for many: name it in families"):
+        ScopeCatalogue(scopes)
+
+
+def test_a_family_is_a_template() -> None:
+    with pytest.raises(ValueError, match="'photos' is one scope"):
+        ScopeCatalogue({}, families=["photos"])
+    with pytest.raises(TypeError, match="a list, not one string"):
+        ScopeCatalogue({}, families="a:{b}")

@@ -2,7 +2,7 @@
 
 In this order: other spellings become names, the scopes of roles are added, all that the provider may not grant is taken
 out, and what is left brings what it implies. A SMART scope that lies within those that the provider may grant may be
-granted too. Reads only claims whose signature is good.
+granted too, and so may those of a family that it names. Reads only claims whose signature is good.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,7 +19,7 @@ from ..smart_scopes import covered, smart_scope
 class Scoping:
     """`allowed` are all scopes that may be granted, None for any; who may grant a scope may grant what it implies."""
 
-    __slots__ = ("_allowed", "_catalogue", "_roles", "_smart", "_within", "of")
+    __slots__ = ("_allowed", "_catalogue", "_families", "_roles", "_smart", "_within", "of")
 
     def __init__(
         self,
@@ -32,6 +32,8 @@ class Scoping:
         # Closed, or who may grant a parent could not grant its children alone. Nothing that a scope in here implies is
         # outside, so what is expanded after the cut stays within.
         self._within = allowed if allowed is None or catalogue is None else catalogue.expand(allowed)
+        families = {} if catalogue is None else catalogue.families
+        self._families = tuple(families[one] for one in allowed or () if one in families)
         self._smart = tuple(scope for scope in map(smart_scope, self._within or ()) if scope is not None)
         # The scopes to grant for the claims it is given; raises InvalidToken (`malformed_claim`). Mostly just those.
         changes = allowed is not None or roles or catalogue is not None
@@ -46,22 +48,25 @@ class Scoping:
         if self._catalogue is None:
             return found
         expanded = self._catalogue.expand(found)
-        if self._within is not None and self._smart:
+        if self._within is not None and (self._smart or self._families):
             return self._cut(expanded, self._within)  # what is covered is not in there, and may imply what is outside
         return expanded
 
     def _cut(self, found: frozenset[str], within: frozenset[str]) -> frozenset[str]:
-        if not self._smart:
+        if not self._smart and not self._families:
             return found & within
         return frozenset(one for one in found if one in within or self._covers(one))
 
     def _covers(self, text: str) -> bool:
-        scope = smart_scope(text)
+        if any(family.has(text) for family in self._families):
+            return True
+        scope = smart_scope(text) if self._smart else None
         return scope is not None and covered(scope, self._smart)
 
     def with_catalogue(self, catalogue: ScopeCatalogue, provider: str) -> "Scoping":
         """The same, by `catalogue`. Raises ValueError for a scope that it does not have."""
-        catalogue.check(sorted(self._allowed or ()), f"the scopes of provider {provider!r}")
+        names = (self._allowed or frozenset()) - catalogue.families.keys()
+        catalogue.check(sorted(names), f"the scopes of provider {provider!r}")
         for roles in self._roles:
             for role, scopes in roles.scopes.items():
                 catalogue.check(sorted(scopes), f"role {role!r} of provider {provider!r}")

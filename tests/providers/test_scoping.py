@@ -265,6 +265,33 @@ def test_what_a_smart_scope_implies_is_granted_within_what_is_allowed_alone() ->
     assert granted(scoping(["user/*.rs"], roles, catalogue=catalogue), roles="doctor") == {"user/Observation.r"}
 
 
+# Families within those that are allowed
+
+
+TENANTS = ScopeCatalogue(
+    {"tenant:acme:read": ["internal"], "internal": {}}, families=["tenant:{tenant}:read", "t:{t}:x"]
+)
+
+
+def test_a_provider_may_grant_a_family_of_scopes() -> None:
+    made = scoping(["tenant:{tenant}:read"], catalogue=TENANTS)
+    claimed = "tenant:b:read tenant:acme:read tenant:a:write tenant:a:b:read t:a:x internal user/Observation.rs"
+    assert granted(made, claimed) == {"tenant:b:read", "tenant:acme:read"}
+
+
+def test_a_provider_may_grant_one_scope_of_a_family() -> None:
+    roles = RoleMap("roles", {"clerk": ["tenant:b:read", "tenant:c:read"]})
+    made = scoping(["tenant:b:read"], roles, catalogue=TENANTS)
+    assert granted(made, "tenant:a:read", roles="clerk") == {"tenant:b:read"}
+
+
+def test_only_the_bound_of_a_provider_names_a_family_whole() -> None:
+    with pytest.raises(ValueError, match=r"there is no scope 't:\{x\}:x'"):
+        scoping(["t:{x}:x"], catalogue=TENANTS)
+    with pytest.raises(ValueError, match="role 'clerk' of provider 'partner'"):
+        scoping(None, RoleMap("roles", {"clerk": ["t:{t}:x"]}), catalogue=TENANTS)
+
+
 def test_scopes_are_bound_to_the_catalogue_last_given() -> None:
     other = ScopeCatalogue({"withdraw": {}, "internal": {}, "staff": {}})
     made = scoping({"withdraw"}, ROLES).with_catalogue(other, "partner")

@@ -20,7 +20,6 @@ from .flow import Certificate, Flow
 from .pem import PrivateKey, check_pair, private_key
 
 QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
-MISCONFIGURED_SECONDS = 30  # until it is worth asking again where this application was refused
 UNPROVED = "does not accept how this application proves itself"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 ASSERTION_SECONDS = 60  # an assertion is used at once; the rest is for clocks that differ

@@ -18,6 +18,8 @@ Programming and configuration mistakes are not in this tree: they are `TypeError
 
 from typing import ClassVar
 
+MISCONFIGURED_SECONDS = 30  # until it is worth asking again where it is this application that must be mended
+
 
 class OAuthError(Exception):
     """A request was not let through.

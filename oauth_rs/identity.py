@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from .errors import InvalidToken, Unavailable
+from .errors import MISCONFIGURED_SECONDS, InvalidToken, Unavailable
 from .model import Grant
 
 logger = logging.getLogger("oauth_rs")
 
 MAX_HEADER_BYTES = 8192  # what common servers and proxies take as one header
-_MISCONFIGURED_SECONDS = 30  # until it is worth asking again: somebody has to mend it
 _NAMES = (
     "OAuth-ClientID",
     "OAuth-Scope",
@@ -125,7 +124,7 @@ def fitting(value: str, grant: Grant, *, per_byte: float) -> str:
         "fit: the catalogue, roles or a registry add the rest",
         granted,
     )
-    raise Unavailable("scopes_too_large", "Who calls could not be passed on.", retry_after=_MISCONFIGURED_SECONDS)
+    raise Unavailable("scopes_too_large", "Who calls could not be passed on.", retry_after=MISCONFIGURED_SECONDS)
 
 
 def scope_text(scopes: Iterable[str]) -> str:

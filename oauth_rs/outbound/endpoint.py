@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from ..breaker import Breaker
 from ..client_auth import (
-    MISCONFIGURED_SECONDS,
     UNPROVED,
     BearerToken,
     ClientAuth,
@@ -19,7 +18,7 @@ from ..client_auth import (
     Complaints,
     Proof,
 )
-from ..errors import Unavailable
+from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
 from ..metadata import discover, endpoint_of
 from ..urls import secure_for_secrets

@@ -11,8 +11,8 @@ from itertools import count
 from urllib.parse import urlencode
 
 from ..breaker import Breaker
-from ..client_auth import MISCONFIGURED_SECONDS, ClientAuth, ClientCertificate, Complaints, Proof
-from ..errors import Unavailable
+from ..client_auth import ClientAuth, ClientCertificate, Complaints, Proof
+from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, discover, endpoint_of
 from ..urls import secure_for_secrets

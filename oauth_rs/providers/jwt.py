@@ -106,6 +106,7 @@ class JWTProvider:
         self._cache_size, self._cache_seconds = cache_size, min(cache_seconds, self._keys.max_age)
         self._clock, self._monotonic = clock, monotonic
         self._check_options()
+        self.stated_urls = _stated(keys, status)
         self._status = None if status is None else self._status_of(status)
         self.remembers = self._cache_size > 0 and self._cache_seconds > 0
         self._memory = self._forget(None)
@@ -238,3 +239,10 @@ class JWTProvider:
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:
         return basis, GenerationalCache(size=self._cache_size, seconds=self._cache_seconds)
+
+
+def _stated(keys: KeySource | None, status: StatusLists | None) -> tuple[str, ...]:
+    """What configuration names to fetch from, and not the issuer."""
+    sources = (keys, None if status is None else status.keys)
+    urls = [source.stated_url for source in sources if isinstance(source, RemoteKeys)]
+    return (*urls, *(() if status is None else status.under))

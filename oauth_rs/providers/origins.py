@@ -7,14 +7,14 @@ ways is at no origin (RFC 6454 section 4). Does not look at paths, nor at what a
 import logging
 import re
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..errors import Unavailable
+from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Aside, Effect, Fetch, Flow, T
 from ..metadata import UNREACHABLE
 from ..urls import secure
-from .endpoint import MISCONFIGURED_SECONDS
 from .issuers import LABEL, AllowedIssuers
 
 logger = logging.getLogger("oauth_rs")
@@ -32,6 +32,9 @@ class _Origin(NamedTuple):
     port: str
     any_label: bool
 
+    def __str__(self) -> str:
+        return f"{self.scheme}://{'*.' if self.any_label else ''}{self.host}:{self.port}"
+
     def covers(self, other: "_Origin") -> bool:
         host = other.host.partition(".")[2] if self.any_label else other.host
         return (other.scheme, host, other.port) == (self.scheme, self.host, self.port)
@@ -48,6 +51,12 @@ class Origins:
             for one in allowed.patterns
         )
         self._origins = frozenset((*issuers, *map(_named, more)))
+
+    def and_of(self, urls: Iterable[str]) -> "Origins":
+        """These, and those of `urls`."""
+        more = copy(self)
+        more._origins = self._origins.union(origin for url in urls if (origin := _origin_of(url)))  # noqa: SLF001 - a copy
+        return more
 
     def hold(self, flow: Flow[T], issuer: str) -> Flow[T]:
         """What `flow`, that of the provider of `issuer`, gives; all that it fetches, now or aside, is from here.
@@ -75,14 +84,10 @@ class Origins:
         if isinstance(effect, Fetch):
             origin = _origin_of(effect.url)
             if origin is None or not any(one.covers(origin) for one in self._origins):
-                shown = (
-                    "a URL that is not plain" if origin is None else f"{origin.scheme}://{origin.host}:{origin.port}"
-                )
                 logger.error(
-                    "configuration: for %s there is something to fetch from %s, which is neither in allow nor in "
-                    "fetch_from",
+                    "configuration: the metadata of %s leads to %s, which is neither in allow nor in fetch_from",
                     issuer,
-                    shown,
+                    origin or "a URL that is not plain",
                 )
                 raise Unavailable("fetch_not_allowed", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         return effect

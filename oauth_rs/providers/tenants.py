@@ -28,12 +28,15 @@ UNKNOWN_SIZE = 4096  # issuers of at most 512 characters: 3 MB
 
 
 class _Tenant:
-    """A provider as it was found, as it is used, and by when it must be looked up again."""
+    """A provider as it was found, as it is used, from where it may fetch, and by when it must be looked up again."""
 
-    __slots__ = ("found", "provider", "until", "used")
+    __slots__ = ("found", "origins", "provider", "until", "used")
 
-    def __init__(self, found: JWTProvider, provider: JWTProvider, now: float, max_age: float) -> None:
+    def __init__(
+        self, found: JWTProvider, provider: JWTProvider, origins: Origins, *, now: float, max_age: float
+    ) -> None:
         self.found, self.provider = found, provider
+        self.origins = origins.and_of(found.stated_urls)
         self.used, self.until = now, now + max_age
 
 
@@ -43,9 +46,9 @@ class TenantProviders:
     `resolve` gives a JWTProvider of that issuer, or None where there is no such tenant, and raises Unavailable when it
     cannot tell. `allow` lists issuers and patterns (see AllowedIssuers). At most `size` tenants are kept; who was not
     used for longest leaves first, and after `max_age` seconds each is looked up again: `resolve` gives the same object
-    to go on with its keys and verdicts. Its provider fetches from the origins of `allow` and `fetch_from` alone, as
-    `https://keys.example.net`. `accepts` tells the tokens of all tenants from those of other providers. `monotonic`
-    never goes back.
+    to go on with its keys and verdicts. Its provider fetches from the origins of `allow`, of `fetch_from`, as
+    `https://keys.example.net`, and of URLs that it was made with, not wherever its metadata leads. `accepts` tells the
+    tokens of all tenants from those of other providers. `monotonic` never goes back.
     """
 
     remembers = True
@@ -85,7 +88,7 @@ class TenantProviders:
         now = self._monotonic()
         issuer = self._verified.get(digest, now)
         tenant = None if issuer is None else self._kept(issuer, now)
-        return None if tenant is None else tenant.recall(digest)
+        return None if tenant is None else tenant.provider.recall(digest)
 
     def verify(self, token: Presented, /) -> Grant | Flow[Grant]:
         """The grant that `token` proves to the provider of its tenant.
@@ -102,9 +105,9 @@ class TenantProviders:
             if now < (self._unknown.get(issuer.encode(), now) or now):
                 raise unknown_issuer()
             return self._meet(issuer, token)
-        verdict = tenant.verify(token)
+        verdict = tenant.provider.verify(token)
         if not isinstance(verdict, Grant):
-            return self._wait(verdict, issuer, token.digest)
+            return self._wait(tenant.origins.hold(verdict, issuer), issuer, token.digest)
         self._verified.put(token.digest, issuer, now)
         return verdict
 
@@ -121,12 +124,12 @@ class TenantProviders:
         bound._tenants, bound._verified = {}, self._fresh()  # noqa: SLF001 - what is kept is not bound
         return bound
 
-    def _kept(self, issuer: str, now: float) -> JWTProvider | None:
+    def _kept(self, issuer: str, now: float) -> _Tenant | None:
         tenant = self._tenants.get(issuer)
         if tenant is None or now >= tenant.until:
             return None
         tenant.used = now
-        return tenant.provider
+        return tenant
 
     def _meet(self, issuer: str, token: Presented) -> Flow[Grant]:
         found = yield from given_by(self._resolve, issuer)
@@ -135,15 +138,15 @@ class TenantProviders:
             self._unknown.put(issuer.encode(), now + UNKNOWN_SECONDS, now)
             self._tenants = {other: tenant for other, tenant in self._tenants.items() if other != issuer}
             raise unknown_issuer()
-        provider = self._keep(issuer, _checked(found, issuer), now)
-        grant = provider.recall(token.digest)
+        tenant = self._keep(issuer, _checked(found, issuer), now)
+        grant = tenant.provider.recall(token.digest)
         if grant is None:
-            verdict = provider.verify(token)
-            grant = verdict if isinstance(verdict, Grant) else (yield from self._origins.hold(verdict, issuer))
+            verdict = tenant.provider.verify(token)
+            grant = verdict if isinstance(verdict, Grant) else (yield from tenant.origins.hold(verdict, issuer))
         self._verified.put(token.digest, issuer, now)
         return grant
 
-    def _keep(self, issuer: str, found: JWTProvider, now: float) -> JWTProvider:
+    def _keep(self, issuer: str, found: JWTProvider, now: float) -> _Tenant:
         # Replaced, never edited: of two threads that meet tenants at once, one may have to meet its tenant again.
         tenants = dict(self._tenants)
         before = tenants.pop(issuer, None)
@@ -153,12 +156,12 @@ class TenantProviders:
             provider = found if self._catalogue is None else found.with_catalogue(self._catalogue)
         if len(tenants) >= self._size:
             del tenants[min(tenants, key=lambda one: tenants[one].used)]
-        tenants[issuer] = _Tenant(found, provider, now, self._max_age)
+        tenant = tenants[issuer] = _Tenant(found, provider, self._origins, now=now, max_age=self._max_age)
         self._tenants = tenants
-        return provider
+        return tenant
 
     def _wait(self, verdict: Flow[Grant], issuer: str, digest: bytes) -> Flow[Grant]:
-        grant = yield from self._origins.hold(verdict, issuer)
+        grant = yield from verdict
         self._verified.put(digest, issuer, self._monotonic())
         return grant
 

@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from oauth_rs.breaker import Breaker
 from oauth_rs.client_auth import (
-    MISCONFIGURED_SECONDS,
     BearerToken,
     ClientAuth,
     ClientCertificate,
@@ -19,7 +18,7 @@ from oauth_rs.client_auth import (
     PrivateKeyJWT,
     Proof,
 )
-from oauth_rs.errors import Unavailable
+from oauth_rs.errors import MISCONFIGURED_SECONDS, Unavailable
 from oauth_rs.flow import Call, Certificate, Fetch, Flow, Reply, Run
 from oauth_rs.outbound.endpoint import LIMIT, TokenEndpoint
 from oauth_rs.outbound.errors import OutboundError, TokenRefused, TokenUnusable

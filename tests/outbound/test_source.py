@@ -18,8 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from oauth_rs.breaker import LONGEST
-from oauth_rs.client_auth import MISCONFIGURED_SECONDS
-from oauth_rs.errors import OAuthError, Unavailable
+from oauth_rs.errors import MISCONFIGURED_SECONDS, OAuthError, Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.flow import Call, Flow
 from oauth_rs.outbound import OutboundError

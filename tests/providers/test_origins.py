@@ -51,7 +51,7 @@ def test_nothing_is_fetched_from_anywhere_else(url: str, caplog: pytest.LogCaptu
         Run(ORIGINS.hold(fetching(url), ISSUER))
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert record.getMessage().startswith(f"configuration: for {ISSUER} ")
+    assert record.getMessage().startswith(f"configuration: the metadata of {ISSUER} ")
 
 
 def test_the_log_names_the_origin_and_nothing_more_of_a_url(caplog: pytest.LogCaptureFixture) -> None:

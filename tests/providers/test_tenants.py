@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs import Bearer, Grant, JWTProvider, RemoteKeys, ResourceServer, Unavailable
+from oauth_rs import Bearer, Grant, IssuerMetadata, JWTProvider, RemoteKeys, ResourceServer, StatusLists, Unavailable
 from oauth_rs.asgi import OAuthMiddleware as ASGIMiddleware
 from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.flow import Aside, Fetch, Flow, Reply, Run, call
@@ -264,7 +264,7 @@ def test_metadata_cannot_make_anybody_fetch_what_is_not_allowed(
 ) -> None:
     with undecided("fetch_not_allowed"):
         fetched_after_metadata(tenants_of(Directory()), jwks_uri)
-    assert f"configuration: for {BASE}/a " in caplog.text
+    assert f"configuration: the metadata of {BASE}/a " in caplog.text
 
 
 @pytest.mark.parametrize("jwks_uri", [f"{BASE}/keys", "https://b.id.example/keys", "https://keys.example.net/a"])
@@ -275,11 +275,29 @@ def test_keys_are_fetched_from_origins_that_were_named(jwks_uri: str) -> None:
     assert run.result.subject == "ada"
 
 
+@pytest.mark.parametrize(
+    "location", ["https://keys.example.net/a", IssuerMetadata("https://keys.example.net")], ids=["url", "metadata"]
+)
+def test_keys_are_fetched_from_where_the_function_has_said(location: Any) -> None:
+    provider = issuer_of("a").provider(keys=RemoteKeys(location))
+    run = Run(started(tenants_of(Directory()).verify(presented(token_of("a")))))
+    run.send(provider)
+    assert getattr(run.effect, "url", "").startswith("https://keys.example.net/")
+
+
+def test_status_lists_are_fetched_from_where_the_function_has_said() -> None:
+    keys = RemoteKeys("https://keys.example.net/lists")
+    provider = JWTProvider(
+        f"{BASE}/a", audience=API, status=StatusLists(under=["https://lists.example.net"], keys=keys)
+    )
+    assert provider.stated_urls == ("https://keys.example.net/lists", "https://lists.example.net")
+
+
 def test_a_tenant_that_was_met_is_held_as_well(directory: Directory) -> None:
     tenants = tenants_of(directory)
     verify(tenants, token_of("a"))
     keys = RemoteKeys("https://keys.example.net/a")
-    tenants._tenants[f"{BASE}/a"].provider = issuer_of("a").provider(keys=keys)
+    tenants._tenants[f"{BASE}/a"].provider = issuer_of("a").provider(keys=keys)  # as if it had just been found there
     with undecided("fetch_not_allowed"):
         Run(started(tenants.verify(presented(token_of("a", jti="2")))))
 

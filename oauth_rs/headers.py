@@ -13,6 +13,10 @@ _FORM = b"application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E, so nothing that would need escaping inside the quotes.
 _PLAIN = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*")
+# What shared caches obey in place of Cache-Control: targeted fields (RFC 9213 section 2), as CDN-Cache-Control and
+# those named after one CDN, and what came before them.
+_TARGETED_END = "-cache-control"
+_TARGETED = frozenset({"surrogate-control", "edge-control", "x-accel-expires"})
 
 
 def split_scheme(value: bytes) -> tuple[bytes, bytes]:
@@ -64,7 +68,10 @@ def private_cache_control(headers: Iterable[tuple[str, str]]) -> list[tuple[str,
     """`headers` of a response that no shared cache may keep, whatever the application said (RFC 9111 section 5.2.2)."""
     kept, strict = [], False
     for name, value in headers:
-        if name.lower() != "cache-control":
+        folded = name.lower()
+        if folded in _TARGETED or folded.endswith(_TARGETED_END):
+            continue
+        if folded != "cache-control":
             kept.append((name, value))
         elif {"private", "no-store"} & {one.strip().lower() for one in value.split(",")}:
             kept.append((name, value))

@@ -276,8 +276,9 @@ def test_an_answer_is_not_buffered(
         ([(b"Cache-Control", b"public, max-age=60"), (b"x", b"\xff")], [("x", "ÿ"), ("Cache-Control", "private")]),
         ([], [("Cache-Control", "private")]),
         ([(b"cache-control", b"no-store")], [("cache-control", "no-store")]),
+        ([(b"cdn-cache-control", b"max-age=60")], [("Cache-Control", "private")]),
     ],
-    ids=["public", "nothing", "stricter"],
+    ids=["public", "nothing", "stricter", "targeted"],
 )
 def test_an_answer_to_a_token_in_the_query_is_private(
     form_server: ResourceServer, issuer: Issuer, said: list[tuple[bytes, bytes]], sent: list[tuple[str, str]]

@@ -565,6 +565,10 @@ def test_no_shared_cache_may_keep_a_filtered_response(value: str) -> None:
     assert filtered_headers([("cache-control", value)], vary=(), length=None) == [PRIVATE]
 
 
+def test_no_shared_cache_is_told_apart_to_keep_a_filtered_response() -> None:
+    assert filtered_headers([("CDN-Cache-Control", "max-age=600")], vary=(), length=None) == [PRIVATE]
+
+
 @pytest.mark.parametrize("value", ["no-store", "private", "Private, max-age=5"])
 def test_what_is_strict_about_caches_already_stays(value: str) -> None:
     assert filtered_headers([("cache-control", value)], vary=(), length=None) == [("cache-control", value)]

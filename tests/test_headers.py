@@ -145,3 +145,14 @@ def test_no_shared_cache_may_keep_a_marked_response(headers: Headers, marked: He
 def test_what_is_stricter_than_private_is_kept_beside_it() -> None:
     headers = [("Cache-Control", "private"), TYPE, ("Cache-Control", "no-store")]
     assert private_cache_control(headers) == headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CDN-Cache-Control", "cloudflare-cdn-cache-control", "Surrogate-Control", "Edge-Control", "X-Accel-Expires"],
+)
+@pytest.mark.parametrize("said", ["private", "no-store"])
+def test_what_shared_caches_obey_in_place_of_cache_control_is_taken_out(name: str, said: str) -> None:
+    expires = ("Expires", "Sun, 29 Nov 2026 12:00:00 GMT")
+    headers = [(name, "max-age=600"), expires, ("Cache-Control", said)]
+    assert private_cache_control(headers) == headers[1:]

@@ -272,8 +272,9 @@ def test_a_refusal_in_the_middle_of_a_body_is_for_the_server_to_end(server: Reso
         ([("Cache-Control", "public, max-age=60")], ["private"]),
         ([], ["private"]),
         ([("Cache-Control", "no-store")], ["no-store"]),
+        ([("CDN-Cache-Control", "max-age=60")], ["private"]),
     ],
-    ids=["public", "nothing", "stricter"],
+    ids=["public", "nothing", "stricter", "targeted"],
 )
 def test_an_answer_to_a_token_in_the_query_is_private(
     form_server: ResourceServer, issuer: Issuer, said: list[tuple[str, str]], sent: list[str]
@@ -284,6 +285,7 @@ def test_an_answer_to_a_token_in_the_query_is_private(
 
     answer = call_wsgi(protected(app, form_server), target=f"/?access_token={issuer.token()}")
     assert answer.header("cache-control") == sent
+    assert answer.header("cdn-cache-control") == []
 
 
 def test_an_answer_to_a_token_in_the_header_is_the_application_s(form_server: ResourceServer, issuer: Issuer) -> None:

@@ -19,7 +19,7 @@ from .flow import Flow, Run, T
 from .handover import ScopeHandover, unconditional_scope
 from .headers import is_form
 from .model import Grant
-from .server import ResourceServer
+from .server import ResourceServer, checked_server
 from .urls import PATH_SAFE
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -104,7 +104,7 @@ class OAuthMiddleware:
         max_filtered: int = MAX_FILTERED_BYTES,
     ) -> None:
         self._app = app
-        self._server = server
+        self._server = checked_server(server)
         self._rules = filter_rules(server.places, max_filtered)
         self._marks_private = server.marks_private
         changes = server.identity is not None or server.hidden

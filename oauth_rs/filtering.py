@@ -41,7 +41,9 @@ class FilterRules(NamedTuple):
 
 
 def filter_rules(places: Iterable[Places], limit: int) -> FilterRules:
-    """The rules where credentials stand in `places`. Raises ValueError where `limit` is not above 0."""
+    """The rules where credentials stand in `places`. Raises TypeError and ValueError where `limit` is none."""
+    if type(limit) is not int:  # True would be 1
+        raise TypeError(f"max_filtered is a whole number of bytes, not {limit!r}")
     if limit <= 0:
         raise ValueError("max_filtered is a number of bytes above 0")
     names = sorted(name.decode("latin-1").title() for place in places for name in place.headers)

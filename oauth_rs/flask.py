@@ -35,7 +35,10 @@ def protect(
     """Every request to `app` is checked by `server`, and refusals of decorators and grants are answered alike.
 
     Gives the middleware: call its `warm()` in each worker process to have keys fetched and stores looked at right away.
+    Raises TypeError and ValueError for options that cannot be.
     """
+    if not isinstance(app, Flask):
+        raise TypeError(f"app is a Flask application, not {type(app).__name__}: protect(app, server)")
     middleware = OAuthMiddleware(app.wsgi_app, server, http=http, max_filtered=max_filtered)
     app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's documented hook
     app.request_class = type("Request", (app.request_class,), {"grant": property(_grant_of)})

@@ -6,7 +6,7 @@ policy and for decorators to say.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .catalogue import ScopeCatalogue
@@ -240,6 +240,16 @@ class ResourceServer:
     def _check_host(self, request: Request) -> None:
         if self._url is not None:
             self._url.of(request)
+
+
+def checked_server(server: Any) -> ResourceServer:
+    """`server`, when it is one. Raises TypeError otherwise."""
+    if not isinstance(server, ResourceServer):
+        raise TypeError(
+            f"server is a ResourceServer, as ResourceServer(Bearer(JWTProvider(...))), not {type(server).__name__}: "
+            "write protect(app, server), or OAuthMiddleware(app, server)"
+        )
+    return server
 
 
 def _permit_later(verdict: Flow[Grant | None], operation: Operation | None, request: Request) -> Flow[Grant]:

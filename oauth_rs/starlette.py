@@ -37,8 +37,12 @@ def protect(
 ) -> None:
     """Every request to `app` is checked by `server`, and refusals of decorators and grants are answered alike.
 
-    Middleware added later stands outside of the check: add CORS after this.
+    Middleware added later stands outside of the check: add CORS after this. Raises TypeError and ValueError for options
+    that cannot be.
     """
+    if not isinstance(app, Starlette):
+        raise TypeError(f"app is a Starlette or FastAPI application, not {type(app).__name__}: protect(app, server)")
+    OAuthMiddleware(app, server, http=http, max_filtered=max_filtered)  # Starlette makes its own with the first request
 
     async def refuse(connection: HTTPConnection, error: Exception) -> Response:
         if isinstance(connection, WebSocket):

@@ -282,3 +282,9 @@ def test_a_coroutine_function_stays_one() -> None:
     with pytest.raises(StopIteration) as stopped:
         ahead(plain, lambda _args, _kwargs: None)().send(None)
     assert stopped.value.value == 1
+
+
+@pytest.mark.parametrize("limit", [None, "9", 1.5, True])
+def test_a_limit_is_a_whole_number(limit: Any) -> None:
+    with pytest.raises(TypeError, match="max_filtered is a whole number of bytes"):
+        filter_rules((), limit)

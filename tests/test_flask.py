@@ -535,3 +535,9 @@ def test_without_the_middleware_nothing_is_shown_and_the_error_says_why() -> Non
 def test_a_decorator_without_its_filter_is_a_mistake_found_at_import(undecorated: Any) -> None:
     with pytest.raises(TypeError, match="write @filtered"):
         filtered(undecorated)
+
+
+def test_what_is_no_application_is_not_protected(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()))
+    with pytest.raises(TypeError, match=r"app is a .* application, not ResourceServer"):
+        protect(server, Flask(__name__))  # type: ignore[arg-type]  # the wrong way round

@@ -44,6 +44,7 @@ from oauth_rs.requirements import Condition
 from oauth_rs.schemes import Places, Site
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from oauth_rs.scopes import Granted, lacking
+from oauth_rs.server import checked_server
 from tests.support.issuing import Issuer
 from tests.support.playing import PlainRequest, play
 
@@ -989,3 +990,10 @@ def test_the_deny_list_is_warmed_and_may_be_out_of_reach(caplog: pytest.LogCaptu
     play(ResourceServer(Ticket(), deny=deny).warm())
     assert deny.warmed
     assert caplog.messages == ["the deny list could not be reached ahead of the first request: deny_list_unavailable"]
+
+
+def test_a_server_is_told_from_what_is_none(issuer: Issuer) -> None:
+    server = ResourceServer(Bearer(issuer.provider()))
+    assert checked_server(server) is server
+    with pytest.raises(TypeError, match="server is a ResourceServer"):
+        checked_server(Bearer(issuer.provider()))

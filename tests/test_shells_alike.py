@@ -437,3 +437,43 @@ def test_nobody_but_the_server_says_who_calls() -> None:
         "oauth-version": "2.0",
     }
     assert (query, body) == ("key=1", "a=1&b=%20")
+
+
+async def _nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Answers nothing: it is not called."""
+
+
+MISTAKEN: Mapping[str, Callable[[Any, Any], object]] = {
+    "wsgi": lambda server, limit: wsgi.OAuthMiddleware(Flask(__name__), server, max_filtered=limit),
+    "flask": lambda server, limit: flask.protect(Flask(__name__), server, max_filtered=limit),
+    "asgi": lambda server, limit: asgi.OAuthMiddleware(_nothing, server, max_filtered=limit),
+    "starlette": lambda server, limit: starlette.protect(Starlette(), server, max_filtered=limit),
+    "fastapi": lambda server, limit: fastapi.protect(FastAPI(), server, max_filtered=limit),
+}
+
+
+@pytest.mark.parametrize(
+    ("server", "limit", "error", "message"),
+    [
+        (None, 1, TypeError, "server is a ResourceServer, .* not NoneType"),
+        (5, 1, TypeError, "server is a ResourceServer, .* not int"),
+        ("provider", 1, TypeError, "server is a ResourceServer, .* not JWTProvider"),
+        ("server", 0, ValueError, "max_filtered is a number of bytes above 0"),
+        ("server", 1.5, TypeError, "max_filtered is a whole number of bytes, not 1.5"),
+        ("server", True, TypeError, "max_filtered is a whole number of bytes, not True"),
+        ("server", None, TypeError, "max_filtered is a whole number of bytes, not None"),
+    ],
+)
+@pytest.mark.parametrize("place", MISTAKEN)
+def test_a_mistake_is_found_at_start_alike_everywhere(
+    place: str, server: Any, limit: Any, error: type[Exception], message: str
+) -> None:
+    given = {"provider": Issuer().provider(), "server": resource_server()}.get(server, server)
+    with pytest.raises(error, match=message):
+        MISTAKEN[place](given, limit)
+
+
+@pytest.mark.parametrize("protect", [flask.protect, starlette.protect, fastapi.protect])
+def test_the_application_comes_first(protect: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match=r"app is .* application, not ResourceServer: protect\(app, server\)"):
+        protect(resource_server(), Flask(__name__))

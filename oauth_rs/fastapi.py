@@ -68,7 +68,7 @@ def filtered(fields: FieldFilter) -> Callable[[E], E]:
 
     def decorate(endpoint: E) -> E:
         signature, take = _with_connection(_signature(endpoint))
-        marked: Any = ahead(endpoint, lambda _args, kwargs: filter_answer(take(kwargs), fields))
+        marked: Any = ahead(endpoint, lambda _args, kwargs: filter_answer(take(kwargs), fields), fields)
         marked.__signature__ = signature
         result: E = marked
         return result

@@ -24,6 +24,7 @@ _OK, _ERROR = 200, 300
 _PARTIAL = 206
 _WITHOUT_BODY = frozenset({204, 205})
 _BODY = b'{"error": "server_error"}'
+_FILTERS = "__oauth_rs_filters__"
 _NOT_FILTERED = Refusal(
     500,
     (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Content-Length", str(len(_BODY)))),
@@ -127,8 +128,11 @@ def not_filtered(error: Unfilterable) -> Refusal:
     return _NOT_FILTERED
 
 
-def ahead(function: F, step: Callable[[Sequence[Any], dict[str, Any]], None]) -> F:
-    """`function`, before which `step(args, kwargs)` is called, which may take things out of kwargs."""
+def ahead(function: F, step: Callable[[Sequence[Any], dict[str, Any]], None], fields: FieldFilter) -> F:
+    """`function`, before which `step(args, kwargs)` is called, which may take things out of kwargs.
+
+    It then tells that `fields` filter what it answers.
+    """
     if is_async(function):
 
         @wraps(function)
@@ -136,14 +140,25 @@ def ahead(function: F, step: Callable[[Sequence[Any], dict[str, Any]], None]) ->
             step(args, kwargs)
             return await function(*args, **kwargs)
 
-        return cast("F", after_async)
+        return cast("F", _noted(after_async, fields))
 
     @wraps(function)
     def after(*args: Any, **kwargs: Any) -> Any:
         step(args, kwargs)
         return function(*args, **kwargs)
 
-    return cast("F", after)
+    return cast("F", _noted(after, fields))
+
+
+def _noted(function: Any, fields: FieldFilter) -> Any:
+    setattr(function, _FILTERS, (*filters_of(function), fields))
+    return function
+
+
+def filters_of(function: Any) -> tuple[FieldFilter, ...]:
+    """What the decorators of `function` filter its answers by, from the inside out; empty where it has none."""
+    found: tuple[FieldFilter, ...] = getattr(function, _FILTERS, ())
+    return found
 
 
 def checked_filter(fields: Any) -> FieldFilter:

@@ -91,9 +91,9 @@ def filtered(fields: FieldFilter) -> Callable[[V], V]:
 
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
-            view.dispatch_request = ahead(view.dispatch_request, step)  # type: ignore[method-assign]  # made for replacing
+            view.dispatch_request = ahead(view.dispatch_request, step, fields)  # type: ignore[method-assign]  # made for replacing
             return cast("V", view)
-        return ahead(view, step)
+        return ahead(view, step, fields)
 
     return decorate
 

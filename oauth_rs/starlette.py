@@ -87,11 +87,11 @@ def filtered(fields: FieldFilter) -> Callable[[E], E]:
 
     def decorate(endpoint: E) -> E:
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
-            endpoint.dispatch = ahead(endpoint.dispatch, step)  # type: ignore[method-assign]  # made for replacing
+            endpoint.dispatch = ahead(endpoint.dispatch, step, fields)  # type: ignore[method-assign]  # made for replacing
             return cast("E", endpoint)
         if isinstance(endpoint, type):
             raise TypeError("@filtered is for functions and HTTPEndpoint classes: a WebSocket has no answer to filter")
-        return ahead(endpoint, step)
+        return ahead(endpoint, step, fields)
 
     def step(args: Any, kwargs: dict[str, Any]) -> None:
         filter_answer(_connection(args, kwargs), fields)

@@ -13,6 +13,7 @@ from oauth_rs.filtering import (
     checked_filter,
     filter_of,
     filter_rules,
+    filters_of,
     not_filtered,
 )
 from oauth_rs.operations import OperationMap
@@ -254,7 +255,7 @@ def test_what_goes_ahead_of_a_function_sees_its_arguments_and_may_take_some() ->
         """Adds."""
         return one + two
 
-    after = ahead(plain, step)
+    after = ahead(plain, step, FIELDS)
     taken: Any = {"taken": 3}
     assert (after(1, two=2, **taken), seen, after.__doc__) == (3, [((1,), 3)], "Adds.")
 
@@ -270,9 +271,9 @@ def test_what_goes_ahead_and_raises_keeps_the_function_from_being_called() -> No
         raise AssertionError("it was called")
 
     with pytest.raises(LookupError):
-        ahead(unreachable, step)()
+        ahead(unreachable, step, FIELDS)()
     with pytest.raises(LookupError):
-        ahead(unreachable_async, step)().send(None)
+        ahead(unreachable_async, step, FIELDS)().send(None)
 
 
 def test_a_coroutine_function_stays_one() -> None:
@@ -280,7 +281,7 @@ def test_a_coroutine_function_stays_one() -> None:
         return 1
 
     with pytest.raises(StopIteration) as stopped:
-        ahead(plain, lambda _args, _kwargs: None)().send(None)
+        ahead(plain, lambda _args, _kwargs: None, FIELDS)().send(None)
     assert stopped.value.value == 1
 
 
@@ -288,3 +289,15 @@ def test_a_coroutine_function_stays_one() -> None:
 def test_a_limit_is_a_whole_number(limit: Any) -> None:
     with pytest.raises(TypeError, match="max_filtered is a whole number of bytes"):
         filter_rules((), limit)
+
+
+def test_a_function_tells_what_filters_its_answers() -> None:
+    def plain() -> None: ...
+
+    async def waiting() -> None: ...
+
+    other = FieldFilter({"a": ["b"]})
+    for function in (plain, waiting):
+        once = ahead(function, lambda _args, _kwargs: None, FIELDS)
+        twice = ahead(once, lambda _args, _kwargs: None, other)
+        assert [filters_of(one) for one in (function, once, twice)] == [(), (FIELDS,), (FIELDS, other)]

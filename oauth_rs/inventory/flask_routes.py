@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
+from ..filtering import filters_of
 from ..guard import asked
-from ..scopes import Requirement
 from ..wsgi import OAuthMiddleware
 from .layers import layers, server_of
 from .pieces import ANGLES, Anything, Piece, literal, pieces
@@ -65,9 +65,10 @@ def _rules(app: Flask, place: Place) -> Iterator[Found]:
 def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Found]:
     there = _place(app, rule, place)
     for method in sorted(_methods(rule)):
-        wanted = _wanted(app, rule.endpoint, method)
-        asked_here = tuple(Asked("decorator", requirement) for requirement in wanted)
-        yield Found(method=method, place=there, endpoint=rule.endpoint, asked=asked_here)
+        entered = list(_entered(app, rule.endpoint, method))
+        wanted = tuple(Asked("decorator", requirement) for part in entered for requirement in asked(part))
+        filters = tuple(fields for part in entered for fields in filters_of(part))
+        yield Found(method=method, place=there, endpoint=rule.endpoint, asked=wanted, filters=filters)
 
 
 def _order(rule: Rule) -> list[tuple[bool, Any]]:
@@ -93,18 +94,18 @@ def _place(app: Flask, rule: Rule, place: Place) -> Place:
     return there.at(host) if rule.host or rule.subdomain else there
 
 
-def _wanted(app: Flask, endpoint: str, method: str) -> Iterator[Requirement]:
+def _entered(app: Flask, endpoint: str, method: str) -> Iterator[Any]:
+    """What a request must get through, of which each may be decorated."""
     for name in _groups(endpoint):
-        for function in app.before_request_funcs.get(name, ()):
-            yield from asked(function)
+        yield from app.before_request_funcs.get(name, ())
     view = app.view_functions.get(endpoint)
-    yield from asked(view)
+    yield view
     view_class = getattr(view, "view_class", None)
     if view_class is not None:
         # Not what is noted at the class: one below it that dispatches by itself has lost that.
-        yield from asked(view_class.dispatch_request)
+        yield view_class.dispatch_request
     if view_class is not None and issubclass(view_class, MethodView):
-        yield from asked(handler(view_class, method))
+        yield handler(view_class, method)
 
 
 def _groups(endpoint: str) -> Iterable[str | None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, product, takewhile
 from typing import Any, NamedTuple
 
+from ..fields import FieldFilter
 from ..scopes import Requirement
 from ..server import ResourceServer
 from .pieces import Anything, Piece, pattern, values
@@ -111,12 +112,16 @@ class Earlier(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A method of a place, what answers there, and what that asks for by itself; `before` are asked ahead of it."""
+    """A method of a place, what answers there, and what that asks for and filters by itself.
+
+    `before` are asked ahead of it.
+    """
 
     method: str
     place: Place
     endpoint: str
     asked: tuple[Asked, ...] = ()
+    filters: tuple[FieldFilter, ...] = ()
     before: tuple[Earlier, ...] = ()
 
     def earlier(self) -> Earlier:

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import PARAM_REGEX, BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
 from ..asgi import OAuthMiddleware
+from ..filtering import filters_of
 from ..guard import asked
 from ..scopes import AllOf, Requirement
 from ..server import ResourceServer
@@ -132,8 +133,10 @@ def _endpoint(kind: Any, route: Any, place: Place) -> Iterator[Found]:
         endpoint = endpoint.func
     before = tuple(_by_dependencies(getattr(route, "dependant", None)))
     for method in ["WEBSOCKET"] if isinstance(kind, WebSocketRoute) else sorted(_methods(route, endpoint)):
-        wanted = [Asked("decorator", one) for part in _entered(endpoint, method) for one in asked(part)]
-        yield Found(method=method, place=place, endpoint=label(endpoint), asked=(*before, *wanted))
+        entered = _entered(endpoint, method)
+        wanted = [Asked("decorator", one) for part in entered for one in asked(part)]
+        filters = tuple(fields for part in entered for fields in filters_of(part))
+        yield Found(method=method, place=place, endpoint=label(endpoint), asked=(*before, *wanted), filters=filters)
 
 
 def _methods(route: Any, endpoint: Any) -> set[str]:

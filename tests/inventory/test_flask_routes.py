@@ -13,7 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter, Rule
 
 from oauth_rs import AnyOf, ResourceServer, asgi
-from oauth_rs.flask import current_grant, protect, requires
+from oauth_rs.catalogue import ScopeCatalogue
+from oauth_rs.fields import FieldFilter
+from oauth_rs.flask import current_grant, filtered, protect, requires
 from oauth_rs.inventory import Route, routes
 from oauth_rs.inventory.flask_routes import reads
 from oauth_rs.policy import OperationScopes, Public
@@ -446,3 +448,33 @@ def test_an_application_that_is_dispatched_to_answers_to_its_own_name_too(server
     app = OAuthMiddleware(dispatching, server(public=["/metrics"]))
     assert call_wsgi(app, target="/metrics").status == 200
     assert routes(app)[0].protection == "public"
+
+
+@pytest.mark.parametrize("kind", ["function", "above requires", "View", "method", "before_request"])
+def test_a_scope_that_is_misspelt_in_a_filter_is_found(server: Servers, kind: str) -> None:
+    hide = filtered(FieldFilter({"profil": ["name"]}))
+
+    class Hidden(View):
+        def dispatch_request(self) -> str:
+            return "{}"
+
+    class Method(MethodView):
+        @hide
+        def get(self) -> str:
+            return "{}"
+
+    app = plain(
+        {
+            "function": hide(view),
+            "above requires": hide(requires("profile")(view)),
+            "View": hide(Hidden).as_view("it"),
+            "method": Method.as_view("it"),
+            "before_request": view,
+        }[kind]
+    )
+    if kind == "before_request":
+        app.before_request(hide(lambda: None))
+    protect(app, server(scopes=ScopeCatalogue({"profile": {}})))
+    (route,) = routes(app)
+    assert route.protection == "broken"
+    assert route.problem == "its filter: there is no scope 'profil' in the catalogue: did you mean 'profile'?"

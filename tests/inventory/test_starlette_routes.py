@@ -21,10 +21,11 @@ from oauth_rs import AnyOf, Bearer, Grant, ResourceServer, wsgi
 from oauth_rs import fastapi as for_fastapi
 from oauth_rs.asgi import OAuthMiddleware
 from oauth_rs.catalogue import ScopeCatalogue
+from oauth_rs.fields import FieldFilter
 from oauth_rs.inventory import routes
 from oauth_rs.inventory.starlette_routes import reads
 from oauth_rs.policy import OperationScopes, Public
-from oauth_rs.starlette import protect, requires
+from oauth_rs.starlette import filtered, protect, requires
 from tests.inventory.conftest import Servers
 from tests.support.calling import bearer, call_asgi
 from tests.support.issuing import Issuer
@@ -35,6 +36,10 @@ CurrentGrant = Annotated[Grant, Depends(for_fastapi.current_grant)]
 
 async def done(_request: Request) -> Response:
     return PlainTextResponse("done")
+
+
+async def customer() -> dict[str, str]:
+    return {"name": "Ada"}
 
 
 def listed(app: Any) -> dict[str, str]:
@@ -627,3 +632,37 @@ def test_preflights_reach_what_is_not_decorated(server: Servers) -> None:
     ]
     asked = [call_asgi(app, "OPTIONS", path, PREFLIGHT).status for path in ("/a", "/b", "/c/x")]
     assert asked == [200, 401, 200]
+
+
+PROFILE = ScopeCatalogue({"profile": {}})
+MISSPELT = FieldFilter({"profil": ["name"]})
+
+
+class Method(HTTPEndpoint):
+    @filtered(MISSPELT)
+    async def get(self, request: Request) -> Response:
+        return await done(request)
+
+
+@filtered(MISSPELT)
+class Whole(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        return await done(request)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [filtered(MISSPELT)(done), requires("profile")(filtered(MISSPELT)(done)), Method, Whole],
+    ids=["function", "below requires", "method", "class"],
+)
+def test_a_scope_that_is_misspelt_in_a_filter_is_found(server: Servers, endpoint: Any) -> None:
+    (route,) = routes(app_of(Route("/", endpoint, methods=["GET"]), server=server(scopes=PROFILE)))
+    assert route.protection == "broken"
+    assert route.problem == "its filter: there is no scope 'profil' in the catalogue: did you mean 'profile'?"
+
+
+def test_fastapi_tells_of_filters_too(server: Servers) -> None:
+    app = api(server(scopes=PROFILE))
+    app.get("/")(for_fastapi.filtered(MISSPELT)(customer))
+    app.get("/good")(for_fastapi.filtered(FieldFilter({"profile": ["name"]}))(customer))
+    assert [route.protection for route in routes(app)] == ["broken", "protected"]

@@ -358,3 +358,11 @@ def test_requirements_are_those_that_will_be_asked(verdict: Judge) -> None:
     route = verdict({"policy": OperationScopes({"GET /photos/<id>": wanted})}, asks=("c",))
     assert route.requirements[0] is wanted
     assert (route.path, route.endpoint, route.method) == ("/photos/<id>", "photo", "GET")
+
+
+def test_filters_are_held_to_the_catalogue_too(server: Servers) -> None:
+    place = HERE.behind(server(scopes=ScopeCatalogue({"a": {}}))).below(literal("/"))
+    filters = (FieldFilter({"a": ["x"]}), FieldFilter({"b": ["x"]}))
+    route = judge(Found(method="GET", place=place, endpoint="it", filters=filters))
+    assert route.protection == "broken"
+    assert route.problem.startswith("its filter: there is no scope 'b' in the catalogue")

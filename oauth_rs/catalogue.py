@@ -166,10 +166,10 @@ class ScopeCatalogue:
         return [name for name in self.names if name not in below]
 
 
-def meant(word: str, known: Iterable[str]) -> str:
+def meant(word: object, known: Iterable[str]) -> str:
     """A hint for who wrote `word`, which is not `known`: a near word, in any case of letters, or else a question."""
     by_lower = {one.lower(): one for one in known}
-    near = get_close_matches(word.lower(), by_lower, n=1)
+    near = get_close_matches(str(word).lower(), by_lower, n=1)  # data that no file has may have keys of other kinds
     return f"did you mean {by_lower[near[0]]!r}?" if near else "is it misspelled, or not declared?"
 
 

@@ -57,6 +57,8 @@ def policy_of(data: Mapping[str, Any]) -> Policy:
 
     Raises EntryError, a ValueError whose `path` leads to the entry to mend.
     """
+    if not isinstance(data, Mapping):
+        raise EntryError(f"a policy is a table with {', '.join(_FORMS)}, not {data!r}")
     for member in data:
         if member not in _FORMS:
             raise EntryError(f"a policy has no {member!r}: {meant(member, _FORMS)}", member)
@@ -78,6 +80,9 @@ def _operations(data: Mapping[str, Any]) -> OperationScopes:
     section = data["operations"]
     if not isinstance(section, Mapping):
         raise EntryError("operations is a table with a rule for each, as \"GET /photos\" = 'photos'", "operations")
+    for name in section:
+        if not isinstance(name, str):
+            raise EntryError(f"{name!r} is no operation: write it as text, as 'GET /photos/<id>'", "operations")
     rules = {name: _rule(entry, repr(name), "operations", name) for name, entry in section.items()}
     default = _rule(data["default"], "default", "default") if "default" in data else None
     try:

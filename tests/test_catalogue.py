@@ -527,6 +527,7 @@ def test_the_check_says_what_may_have_been_meant(name: str, hint: str) -> None:
 
 def test_a_hint_is_as_it_was_declared() -> None:
     assert meant("READ", ["Read", "write"]) == "did you mean 'Read'?"
+    assert meant(5, ["read"]) == "is it misspelled, or not declared?"
     assert meant("read", []) == "is it misspelled, or not declared?"
 
 

@@ -145,6 +145,10 @@ def test_members_of_a_rule_hold_together(rule: Any, made: str) -> None:
 @pytest.mark.parametrize(
     ("data", "path", "message"),
     [
+        ([], (), "a policy is a table with any_grant, api, operations, default, not \\[\\]"),
+        (None, (), "a policy is a table"),
+        ({1: 2}, (1,), "a policy has no 1: "),
+        ({"operations": {1: "a"}}, ("operations",), "1 is no operation: write it as text"),
         ({}, (), "a policy is one of"),
         ({"default": "a"}, (), "a policy is one of"),
         ({"any_grant": True, "api": ["a"]}, (), "a policy is one of"),
@@ -200,6 +204,7 @@ def test_a_policy_of_no_form_is_refused_at_its_place(data: Any, path: tuple[str,
         ({"al": ["a"]}, ("al",), "a rule has no 'al': did you mean 'all'"),
         ({"max-age": 3}, ("max-age",), "did you mean 'max_age'"),
         ({"ALL": ["a"]}, ("ALL",), "did you mean 'all'"),
+        ({1: 2}, (1,), "a rule has no 1: "),
         ({"condition": "x"}, ("condition",), "a rule has no 'condition'"),
         ({"all": []}, ("all",), "all lists at least one"),
         ({"all": "a"}, ("all",), "all lists at least one"),

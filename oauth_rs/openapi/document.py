@@ -42,18 +42,18 @@ class Described(NamedTuple):
 
 def operations_of(document: Document) -> Iterator[Described]:
     """Every operation, in the order of the document. Raises ValueError for a document or an item that is none."""
-    if not _VERSION.fullmatch(str(_object(document, "the document").get("openapi"))):
+    if not _VERSION.fullmatch(str(checked_object(document, "the document").get("openapi"))):
         raise ValueError("not an OpenAPI 3.0 or 3.1 document: its member `openapi` says which it is, as '3.1.1'")
     for path in paths_of(document):
         item = path_item(document, path)
         for method in METHODS:
             if method in item:
-                yield Described(method.upper(), path, _object(item[method], f"{method.upper()} {path}"))
+                yield Described(method.upper(), path, checked_object(item[method], f"{method.upper()} {path}"))
 
 
 def paths_of(document: Document) -> list[str]:
     """The paths of the document, without its extensions."""
-    return [path for path in _object(document.get("paths", {}), "paths") if not path.startswith("x-")]
+    return [path for path in checked_object(document.get("paths", {}), "paths") if not path.startswith("x-")]
 
 
 def path_item(document: Document, path: str) -> Document:
@@ -83,7 +83,9 @@ def template_of(path: str) -> str:
 
 def security_scheme(document: Document, name: str, where: str) -> Document:
     """The security scheme that `where` names. Raises ValueError when the document has none of that name."""
-    schemes = _object(_object(document.get("components", {}), "components").get("securitySchemes", {}), "schemes")
+    schemes = checked_object(
+        checked_object(document.get("components", {}), "components").get("securitySchemes", {}), "securitySchemes"
+    )
     if name not in schemes:
         raise ValueError(f"{where}: there is no security scheme {name!r}: declare it in components.securitySchemes")
     return resolve(document, schemes[name], f"the security scheme {name!r}")
@@ -92,13 +94,14 @@ def security_scheme(document: Document, name: str, where: str) -> Document:
 def carries_scopes(scheme: Document) -> bool:
     """True for a security scheme whose credentials grant scopes: oauth2, openIdConnect, and bearer tokens of http."""
     bearer = scheme.get("type") == "http" and str(scheme.get("scheme")).lower() == "bearer"
-    return bearer or scheme.get("type") in {"oauth2", "openIdConnect"}
+    # Not a set, for which a type that is a list has no hash.
+    return bearer or scheme.get("type") in ("oauth2", "openIdConnect")
 
 
 def resolve(document: Document, value: Any, where: str) -> Document:
     """The object that `value` is or refers to. Raises ValueError for references that lead out or nowhere."""
     for _ in range(MAX_REFERENCES):
-        found = _object(value, where)
+        found = checked_object(value, where)
         if "$ref" not in found:
             return found
         if not found.keys().isdisjoint(METHODS):
@@ -119,9 +122,13 @@ def _pointed_to(document: Document, reference: Any, where: str) -> Any:
     return found
 
 
-def _object(value: Any, where: str) -> Document:
+def checked_object(value: Any, where: str) -> Document:
+    """`value`, when it is an object. Raises ValueError that names `where` otherwise."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{where} is not an object")  # noqa: TRY004 - of what is in a file
+    for member in value:
+        if not isinstance(member, str):
+            raise ValueError(f"{where} has a member {member!r} that is no text: put it in quotes")  # noqa: TRY004
     return value
 
 

@@ -11,7 +11,16 @@ from typing import Any
 from ..catalogue import ScopeCatalogue
 from ..policy import OperationRule, PassThrough, Policy
 from ..scopes import AllOf, AnyOf, Requirement
-from .document import REQUIREMENTS, Document, carries_scopes, operations_of, path_item, paths_of, security_scheme
+from .document import (
+    REQUIREMENTS,
+    Document,
+    carries_scopes,
+    checked_object,
+    operations_of,
+    path_item,
+    paths_of,
+    security_scheme,
+)
 from .finding import RuleFinder
 
 MAX_ALTERNATIVES = 256  # of one operation; one of each of twenty pairs of scopes would be a million
@@ -98,7 +107,10 @@ def _is_of_scopes(requirement: str | Requirement) -> bool:
 
 def _declare(written: dict[str, Any], scheme: str, needed: Iterable[str], catalogue: ScopeCatalogue | None) -> None:
     """Lets `written` declare `scheme`, with the scopes where it has a place for them."""
-    schemes = written.setdefault("components", {}).setdefault("securitySchemes", {})
+    components = written.setdefault("components", {})
+    checked_object(components, "components")
+    schemes = components.setdefault("securitySchemes", {})
+    checked_object(schemes, "securitySchemes")
     if scheme not in schemes:
         schemes[scheme] = {"type": "http", "scheme": "bearer"}
         return
@@ -107,8 +119,11 @@ def _declare(written: dict[str, Any], scheme: str, needed: Iterable[str], catalo
         raise ValueError(f"the security scheme {scheme!r} grants no scopes: name another one, as scheme='oauth'")
     described: Mapping[str, str] = catalogue.descriptions if catalogue is not None else {}
     names = list(dict.fromkeys([*(catalogue.scopes_supported if catalogue is not None else ()), *needed]))
-    for kind, flow in declared.get("flows", {}).items():
+    what = f"the security scheme {scheme!r}"
+    flows = declared.get("flows", {})
+    checked_object(flows, f"{what}: flows")
+    for kind, flow in flows.items():
         if not kind.startswith("x-"):
-            known = flow.get("scopes", {})
+            known = checked_object(checked_object(flow, f"{what}: {kind}").get("scopes", {}), f"{what}: {kind}.scopes")
             flow["scopes"] = {**known, **{name: described.get(name) or known.get(name, "") for name in names}}
     schemes[scheme] = declared

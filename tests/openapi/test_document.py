@@ -250,3 +250,22 @@ def test_a_template_takes_the_paths_that_it_describes_or_is_refused(path: str) -
     except ValueError:
         return
     assert len(operations.items()) == 1
+
+
+@pytest.mark.parametrize(
+    ("whole", "where"),
+    [
+        ({5: {}}, "the document"),
+        ({"paths": {5: {}}}, "paths"),
+        ({"paths": {"/a": {5: {}}}}, "/a"),
+        ({"paths": {"/a": {"get": {5: {}}}}}, "GET /a"),
+    ],
+)
+def test_members_that_are_no_text_are_refused(whole: dict[Any, Any], where: str) -> None:
+    with pytest.raises(ValueError, match=f"^{where} has a member 5 that is no text"):
+        list(operations_of({"openapi": "3.1.1", **whole}))
+
+
+@pytest.mark.parametrize("kind", [["http"], {"oauth2": 1}, None, 5])
+def test_a_scheme_of_no_type_carries_no_scopes(kind: Any) -> None:
+    assert not carries_scopes({"type": kind, "scheme": "bearer"})

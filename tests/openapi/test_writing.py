@@ -270,3 +270,25 @@ def test_what_was_written_means_the_same_when_it_is_read(one: Any, other: Any) -
     again = policy_from(write_security(whole, policy))
     for path in ("/one", "/other/7"):
         assert meaning(again, path) == meaning(policy, path)
+
+
+@pytest.mark.parametrize(
+    ("components", "where"),
+    [
+        (None, "components"),
+        ({"securitySchemes": None}, "securitySchemes"),
+        ({"securitySchemes": {"oauth": None}}, "the security scheme 'oauth'"),
+        ({"securitySchemes": {"oauth": {"type": "oauth2", "flows": None}}}, "the security scheme 'oauth': flows"),
+        (
+            {"securitySchemes": {"oauth": {"type": "oauth2", "flows": {"implicit": None}}}},
+            "the security scheme 'oauth': implicit",
+        ),
+        (
+            {"securitySchemes": {"oauth": {"type": "oauth2", "flows": {"implicit": {"scopes": ["a"]}}}}},
+            "the security scheme 'oauth': implicit.scopes",
+        ),
+    ],
+)
+def test_a_place_for_schemes_that_is_no_object_is_refused(components: Any, where: str) -> None:
+    with pytest.raises(ValueError, match=f"^{where} is not an object"):
+        write_security({**document(), "components": components}, APIScopes("a"))

@@ -34,7 +34,7 @@ Children: TypeAlias = "Mapping[str, Declaration] | Sequence[str]"
 class EntryError(ValueError):
     """A declaration is not good. `path` leads to what must be mended: the name of the entry, and its member if any."""
 
-    def __init__(self, message: str, *path: str) -> None:
+    def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message)
         self.path = path
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .catalogue import EntryError, Scope, ScopeCatalogue, meant
+from .json_lines import json_lines, line_of_second
 
 MAX_BYTES = 1 << 20  # a thousand scopes take a tenth of it; what is larger is hardly the file that was meant
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -56,12 +57,13 @@ class Document:
 
     name: str
     data: Mapping[str, Any] = field(repr=False)
-    _lines: _Lines = field(repr=False)
+    _lines: Callable[[], _Lines] = field(repr=False)
 
     def line(self, *keys: str | int) -> int:
         """The line, counted from 1, where what `keys` lead to begins, or else the nearest above it that is noted."""
+        lines = self._lines()
         paths = (keys[:end] for end in range(len(keys), 0, -1))
-        return next((self._lines[path] for path in paths if path in self._lines), 1)
+        return next((lines[path] for path in paths if path in lines), 1)
 
     def error(self, message: str, *keys: str | int) -> ConfigurationError:
         """The error to raise about what `keys` lead to."""
@@ -101,29 +103,33 @@ def load(path: str | os.PathLike[str]) -> Document:
         raise _error(name, content.count(b"\n", 0, error.start) + 1, "not UTF-8: save it as UTF-8") from error
     except RecursionError as error:
         raise _error(name, 1, "nested too deeply: lists of names do without nesting") from error
-    return Document(name=name, data=data, _lines=lines)
+    return Document(name=name, data=data, _lines=lambda: lines)
 
 
 def load_json(path: str | os.PathLike[str]) -> Document:
-    """The content of the file at `path`, which is JSON. Its entries have no lines: a mistake in one names the first.
+    """The content of the file at `path`, which is JSON and may be larger: an OpenAPI document.
 
     Raises ConfigurationError, and OSError when the file cannot be read.
     """
-    name = os.fspath(path)
+    name, content = os.fspath(path), Path(path).read_bytes()
+    text = ""
     try:
-        with Path(name).open("rb") as file:
-            data = json.load(file, object_pairs_hook=_unique)
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+        data = json.loads(text, object_pairs_hook=_unique)
+    except EntryError as error:
+        raise _error(name, line_of_second(text), str(error)) from error
     except (ValueError, RecursionError) as error:
         raise _error(name, getattr(error, "lineno", 1), str(error)) from error
     if not isinstance(data, dict):
         raise _error(name, 1, "the document is not an object")
-    return Document(name=name, data=data, _lines={})
+    # Finding lines takes as long as reading, and only mistakes need them.
+    return Document(name=name, data=data, _lines=lambda: dict(json_lines(text)))
 
 
 def _unique(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):  # some readers take the first, some the last
-        raise ValueError(f"a name is there twice in one object, among {', '.join(sorted(found))}: take one out")
+        raise EntryError(f"a name is there twice in one object, among {', '.join(sorted(found))}: take one out")
     return found
 
 

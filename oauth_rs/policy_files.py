@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .catalogue import EntryError, meant
-from .configuration import ConfigurationError, load, load_json
+from .configuration import load, load_json
 from .openapi import policy_from
 from .operations import OperationError
 from .policy import APIScopes, NoScopes, OperationRule, OperationScopes, PassThrough, Policy, Public
@@ -43,13 +43,9 @@ def read_openapi_policy(path: str | os.PathLike[str], *, default: str | Operatio
     Raises ConfigurationError, and OSError when the file cannot be read.
     """
     name = os.fspath(path)
-    try:
-        document = (load_json(name) if name.lower().endswith(".json") else load(name)).data
-        return policy_from(document, default=default)
-    except ConfigurationError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{name}:{getattr(error, 'lineno', 1)}: {error}") from error
+    document = load_json(name) if name.lower().endswith(".json") else load(name)
+    with document.located():
+        return policy_from(document.data, default=default)
 
 
 def policy_of(data: Mapping[str, Any]) -> Policy:

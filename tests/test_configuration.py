@@ -446,9 +446,10 @@ def test_an_error_can_be_made_for_any_entry(document: Document) -> None:
 # JSON
 
 
-def test_json_is_read_and_has_one_line(write: Write) -> None:
-    document = load_json(write("a.json", '{\n"a": {"b": [1, "x"]}}'))
-    assert (document.data, document.line("a", "b")) == ({"a": {"b": [1, "x"]}}, 1)
+def test_json_is_read_and_has_lines(write: Write) -> None:
+    document = load_json(write("a.json", '{\n"a": {\n"b": [1, "x"]}}'))
+    assert document.data == {"a": {"b": [1, "x"]}}
+    assert [document.line(*path) for path in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [2, 3, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -458,7 +459,7 @@ def test_json_is_read_and_has_one_line(write: Write) -> None:
         ("", "1: Expecting value"),
         ("[]", "1: the document is not an object"),
         (b'{"a": "\xff"}', "1: 'utf-8' codec can't decode"),
-        ('{"a": 1, "a": 2}', "1: a name is there twice in one object, among a: take one out"),
+        ('{"a": 1,\n"a": 2}', "2: a name is there twice in one object, among a: take one out"),
         ("[" * 200_000, "1: maximum recursion depth"),
     ],
     ids=["syntax", "empty", "list", "bytes", "twice", "deep"],

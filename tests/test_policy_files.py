@@ -306,6 +306,18 @@ DOCUMENT = {
     "paths": {"/photos/{id}": {"get": {"security": [{"oauth": ["photos"]}]}, "put": {"security": []}}},
     "components": {"securitySchemes": {"oauth": {"type": "http", "scheme": "bearer"}}},
 }
+LINES = """\
+{
+  "openapi": "3.1.1",
+  "paths": {
+    "/photos/{id}": {
+      "get": {"security": [
+        {"oauth": ["photos"]}]},
+      "put": {
+        "security": []}}},
+  "components": {"securitySchemes": {"oauth": {"type": "http", "scheme": "bearer"}}}
+}
+"""
 YAML = """\
 openapi: 3.1.1
 paths:
@@ -341,8 +353,13 @@ def test_an_openapi_document_is_read(written: Written, name: str, text: str) -> 
         ("a.json", "[]", ":1: the document is not an object"),
         ("a.json", "{}", ":1: not an OpenAPI 3.0 or 3.1 document"),
         ("a.yaml", YAML.replace('"200"', "200"), ":6: a key is text"),
-        ("a.yaml", YAML.replace("put", "PUT"), ":1: /photos/{id} has a member 'PUT'"),
-        ("a.toml", "openapi = '3.1.1'\n[paths.'/a'.get]", ":1: nothing says who may call GET /a"),
+        ("a.yaml", YAML.replace("put", "PUT"), ":7: /photos/{id} has a member 'PUT'"),
+        ("a.yaml", YAML.replace("[photos]", "['a b']"), ":5: GET /photos/{id}: 'a b' is not one scope"),
+        ("a.json", LINES.replace('"photos"', '"a b"'), ":6: GET /photos/{id}: 'a b' is not one scope"),
+        ("a.json", LINES.replace("[]", "5"), ":8: PUT /photos/{id}: security lists objects"),
+        ("a.json", LINES.replace('"put"', '"get"'), ":7: a name is there twice in one object, among get"),
+        ("a.json", LINES.replace("3.1.1", "2.0"), ":2: not an OpenAPI 3.0 or 3.1 document"),
+        ("a.toml", "openapi = '3.1.1'\n[paths.'/a'.get]", ":2: nothing says who may call GET /a"),
         ("a.txt", "{}", ":1: the name tells the format"),
     ],
 )

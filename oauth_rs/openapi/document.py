@@ -6,9 +6,12 @@ neither names an operation nor says who may call it, and does not check that a d
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from keyword import iskeyword
 from typing import Any, NamedTuple
 from urllib.parse import unquote
+
+from ..catalogue import EntryError
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_REFERENCES = 16  # one leading to the next; more are a circle
@@ -35,20 +38,42 @@ class Described(NamedTuple):
         return f"{self.method} {self.path}"
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """The names that lead there in the document."""
+        return "paths", self.path, self.method.lower()
+
+    @property
     def operation(self) -> str:
         """As in a policy, `GET /photos/<id>`."""
         return f"{self.method} {template_of(self.path)}"
 
 
+@contextmanager
+def placed(*path: str | int) -> Iterator[None]:
+    """A ValueError from within leaves as EntryError, of what `path` leads to unless it says more closely."""
+    try:
+        yield
+    except EntryError:
+        raise
+    except ValueError as error:
+        raise EntryError(str(error), *path) from error
+
+
 def operations_of(document: Document) -> Iterator[Described]:
-    """Every operation, in the order of the document. Raises ValueError for a document or an item that is none."""
-    if not _VERSION.fullmatch(str(checked_object(document, "the document").get("openapi"))):
-        raise ValueError("not an OpenAPI 3.0 or 3.1 document: its member `openapi` says which it is, as '3.1.1'")
-    for path in paths_of(document):
-        item = path_item(document, path)
+    """Every operation, in the order of the document. Raises EntryError for a document or an item that is none."""
+    with placed("openapi"):
+        if not _VERSION.fullmatch(str(checked_object(document, "the document").get("openapi"))):
+            raise ValueError("not an OpenAPI 3.0 or 3.1 document: its member `openapi` says which it is, as '3.1.1'")
+    with placed("paths"):
+        paths = paths_of(document)
+    for path in paths:
+        with placed("paths", path):
+            item = path_item(document, path)
         for method in METHODS:
             if method in item:
-                yield Described(method.upper(), path, checked_object(item[method], f"{method.upper()} {path}"))
+                with placed("paths", path, method):
+                    members = checked_object(item[method], f"{method.upper()} {path}")
+                yield Described(method.upper(), path, members)
 
 
 def paths_of(document: Document) -> list[str]:
@@ -61,7 +86,12 @@ def path_item(document: Document, path: str) -> Document:
     item = resolve(document, document["paths"][path], path)
     for member in item:
         if member not in METHODS + _MEMBERS and not member.startswith("x-"):
-            raise ValueError(f"{path} has a member {member!r}: methods are {', '.join(METHODS)}, in lower case")
+            raise EntryError(
+                f"{path} has a member {member!r}: methods are {', '.join(METHODS)}, in lower case",
+                "paths",
+                path,
+                member,
+            )
     return item
 
 

@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, OAuth2AuthorizationCodeBearer, SecurityScopes
 
+from oauth_rs.catalogue import EntryError
 from oauth_rs.openapi import policy_from
-from oauth_rs.operations import OperationError
 from oauth_rs.policy import OperationScopes, Public
 from oauth_rs.scopes import AllOf
 from tests.support.playing import PlainRequest
@@ -21,6 +21,7 @@ SCHEMES = {
     "tls": {"type": "mutualTLS"},
 }
 NOTHING = object()
+AT_B = ("paths", "/b", "get", "security")
 
 
 def document(security: Any = NOTHING, root: Any = NOTHING, path: str = "/photos", **operation: Any) -> dict[str, Any]:
@@ -140,7 +141,7 @@ def test_requirements_beside_the_scopes_are_not_passed_over() -> None:
 
 
 def test_a_scope_may_name_parameters_of_its_path_and_no_others() -> None:
-    with pytest.raises(OperationError, match="has no parameter tenant in its path"):
+    with pytest.raises(EntryError, match="has no parameter tenant in its path"):
         policy_from(document([{"oauth": ["tenant:{tenant}"]}], path="/{id}"))
 
 
@@ -253,3 +254,35 @@ def test_two_sets_of_credentials_cannot_be_asked_for() -> None:
                 },
             }
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"openapi": "2.0"}, ("openapi",)),
+        ({"paths": []}, ("paths",)),
+        ({"paths": {"/b": {"$ref": "#/nowhere"}}}, ("paths", "/b")),
+        ({"paths": {"/b": {"GET": {}}}}, ("paths", "/b", "GET")),
+        ({"paths": {"/b": {"get": []}}}, ("paths", "/b", "get")),
+        ({"paths": {"/b": {"get": {"x-oauth-requirements": [], "security": []}}}}, ("paths", "/b", "get")),
+        ({"paths": {"/{+b}": {"get": {"security": []}}}}, ("paths", "/{+b}", "get")),
+        ({"paths": {"/b": {"get": {"security": [{}, {}]}}}}, ("paths", "/b", "get", "security")),
+        ({"paths": {"/b": {"get": {"security": [{"oauth": []}, {"oauth": ["a b"]}]}}}}, (*AT_B, 1)),
+        ({"paths": {"/b": {"get": {"security": [{"none": []}]}}}}, (*AT_B, 0)),
+        ({"paths": {"/b": {"get": {"security": [{"oauth": ["t:{t}"]}]}}}}, ("paths", "/b", "get")),
+        ({"paths": {"/b": {"get": {"security": []}, "put": {}, "post": {}}}}, ("paths", "/b", "put")),
+        ({"paths": {"/b": {"get": {}}}, "security": "oauth"}, ("security",)),
+        ({"paths": {"/b": {"get": {}}}, "security": [{"oauth": ["a b"]}]}, ("security", 0)),
+    ],
+    ids=str,
+)
+def test_a_mistake_leads_to_its_entry(changes: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    with pytest.raises(EntryError) as caught:
+        policy_from({**document([]), **changes})
+    assert caught.value.path == path
+
+
+def test_a_mistake_in_the_default_leads_to_no_entry() -> None:
+    with pytest.raises(EntryError, match="'default' has no parameter t") as caught:
+        policy_from(document([]), default="t:{t}")
+    assert caught.value.path == ()

@@ -36,7 +36,8 @@ def write_security(
     `scheme` list the scopes, with the descriptions of `catalogue`; a scheme that is not there is one of http bearer.
 
     Raises ValueError for operations that the policy does not map, or maps in several ways that the values of parameters
-    decide; for a requirement of over 256 alternatives; and for a `scheme` that grants no scopes.
+    decide; for a requirement of over 256 alternatives; and for a `scheme` that grants no scopes, or has no place for
+    them, as one of http bearer in OpenAPI 3.0.
     """
     finder = RuleFinder(policy)
     rules = {described.name: finder.find(described) for described in operations_of(document)}
@@ -54,7 +55,18 @@ def write_security(
         written["paths"][path] = item
     needed = [scopes for members in said.values() for one in members["security"] for scopes in one.values()]
     _declare(written, scheme, [scope for scopes in needed for scope in scopes], catalogue)
+    _check_place(written, scheme, needed)
     return written
+
+
+def _check_place(written: Document, scheme: str, needed: list[list[str]]) -> None:
+    """Returns when the lists of `scheme` may name scopes, in OpenAPI 3.0 only those of oauth2 and openIdConnect."""
+    declared = security_scheme(written, scheme, "the policy")
+    if str(written["openapi"]).startswith("3.0") and declared.get("type") == "http" and any(needed):
+        raise ValueError(
+            f"OpenAPI 3.0 has no place for the scopes of {scheme!r}, a scheme of http bearer: declare one of oauth2 or "
+            "openIdConnect in components.securitySchemes"
+        )
 
 
 def _said(rule: OperationRule | None, scheme: str, name: str) -> dict[str, Any]:

@@ -266,7 +266,7 @@ def meaning(policy: OperationScopes, path: str) -> object:
 @given(RULES, RULES)
 def test_what_was_written_means_the_same_when_it_is_read(one: Any, other: Any) -> None:
     policy = OperationScopes({"GET /one": one, "GET /other/<int:id>": other})
-    whole = {"openapi": "3.0.4", "paths": {"/one": {"get": {}}, "/other/{id}": {"get": {}}}}
+    whole = {"openapi": "3.1.1", "paths": {"/one": {"get": {}}, "/other/{id}": {"get": {}}}}
     again = policy_from(write_security(whole, policy))
     for path in ("/one", "/other/7"):
         assert meaning(again, path) == meaning(policy, path)
@@ -292,3 +292,22 @@ def test_what_was_written_means_the_same_when_it_is_read(one: Any, other: Any) -
 def test_a_place_for_schemes_that_is_no_object_is_refused(components: Any, where: str) -> None:
     with pytest.raises(ValueError, match=f"^{where} is not an object"):
         write_security({**document(), "components": components}, APIScopes("a"))
+
+
+OIDC = {"type": "openIdConnect", "openIdConnectUrl": "https://x"}
+
+
+@pytest.mark.parametrize("version", ["3.0.0", "3.0.4", 3.0])
+@pytest.mark.parametrize("schemes", [{}, {"oauth": BEARER}, {"oauth": {"$ref": "#/x-bearer"}}])
+def test_openapi_3_0_has_no_place_for_scopes_of_bearer_tokens(version: Any, schemes: dict[str, Any]) -> None:
+    whole = {**document(), "openapi": version, "x-bearer": BEARER, "components": {"securitySchemes": schemes}}
+    with pytest.raises(ValueError, match="declare one of oauth2 or openIdConnect"):
+        write_security(whole, APIScopes("a"))
+    for policy in (NoScopes(), OperationScopes({"GET /photos": Public()})):
+        assert write_security(whole, policy)["components"]["securitySchemes"]["oauth"] == BEARER
+
+
+@pytest.mark.parametrize("scheme", [OIDC, {"type": "oauth2", "flows": {}}])
+def test_openapi_3_0_has_a_place_for_scopes_of_others(scheme: dict[str, Any]) -> None:
+    whole = {**document(), "openapi": "3.0.4", "components": {"securitySchemes": {"oauth": scheme}}}
+    assert write_security(whole, APIScopes("a"))["paths"]["/photos"]["get"]["security"] == oauth(["a"])

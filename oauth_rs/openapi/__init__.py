@@ -1,4 +1,4 @@
-"""OpenAPI documents: read as policies, and written with what a policy asks for (OpenAPI 3.0 and 3.1).
+"""OpenAPI documents: read as policies, and written with what a policy asks for (OpenAPI 3.0, 3.1 and 3.2).
 
 Documents are plain dicts, as JSON and YAML give them. Reads and writes no files.
 """

@@ -1,7 +1,7 @@
 """What an OpenAPI document says: its operations, its security schemes, and where its references lead.
 
-OpenAPI 3.0.4 and 3.1.1, sections "Paths Object", "Path Templating" and "Reference Object". Looks at nothing that
-neither names an operation nor says who may call it, and does not check that a document is a good one.
+OpenAPI 3.0.4, 3.1.1 and 3.2.0, sections "Paths Object", "Path Templating" and "Reference Object". Looks at nothing
+that neither names an operation nor says who may call it, and does not check that a document is a good one.
 """
 
 import re
@@ -13,13 +13,14 @@ from urllib.parse import unquote
 
 from ..catalogue import EntryError
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+MORE_METHODS = "additionalOperations"  # below it stand those of other methods, since OpenAPI 3.2
 MAX_REFERENCES = 16  # one leading to the next; more are a circle
 REQUIREMENTS = "x-oauth-requirements"  # what an operation asks for beside scopes
 
 Document = Mapping[str, Any]
-_VERSION = re.compile(r"3\.[01](?:\..*)?")
-_MEMBERS = ("$ref", "summary", "description", "servers", "parameters")
+_VERSION = re.compile(r"3\.[012](?:\..*)?")
+_MEMBERS = (MORE_METHODS, "$ref", "summary", "description", "servers", "parameters")
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _NEVER = frozenset("{}<>\ufffd")  # the last one for what is not UTF-8
 _EXPANSION = re.compile(r"[+*=?;#&,/]")  # RFC 6570; an OpenAPI path has none of these, whatever tools make of them
@@ -31,16 +32,12 @@ class Described(NamedTuple):
     method: str
     path: str
     members: Document
+    place: tuple[str, ...] = ()  # the names that lead there in the document
 
     @property
     def name(self) -> str:
         """As in the document, `GET /photos/{id}`."""
         return f"{self.method} {self.path}"
-
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """The names that lead there in the document."""
-        return "paths", self.path, self.method.lower()
 
     @property
     def operation(self) -> str:
@@ -63,7 +60,9 @@ def operations_of(document: Document) -> Iterator[Described]:
     """Every operation, in the order of the document. Raises EntryError for a document or an item that is none."""
     with placed("openapi"):
         if not _VERSION.fullmatch(str(checked_object(document, "the document").get("openapi"))):
-            raise ValueError("not an OpenAPI 3.0 or 3.1 document: its member `openapi` says which it is, as '3.1.1'")
+            raise ValueError(
+                "not an OpenAPI 3.0, 3.1 or 3.2 document: its member `openapi` says which it is, as '3.1.1'"
+            )
     with placed("paths"):
         paths = paths_of(document)
     for path in paths:
@@ -71,9 +70,18 @@ def operations_of(document: Document) -> Iterator[Described]:
             item = path_item(document, path)
         for method in METHODS:
             if method in item:
-                with placed("paths", path, method):
-                    members = checked_object(item[method], f"{method.upper()} {path}")
-                yield Described(method.upper(), path, members)
+                yield _described(method.upper(), path, item[method], "paths", path, method)
+        with placed("paths", path, MORE_METHODS):
+            more = checked_object(item.get(MORE_METHODS, {}), f"{path}: {MORE_METHODS}")
+        for method, members in more.items():
+            yield _described(method, path, members, "paths", path, MORE_METHODS, method)
+
+
+def _described(method: str, path: str, members: Any, *place: str) -> Described:
+    with placed(*place):
+        if place[-1] == method and method.lower() in METHODS:
+            raise ValueError(f"{path}: {method} has a member of its own, {method.lower()!r}: move it there")
+        return Described(method, path, checked_object(members, f"{method} {path}"), place)
 
 
 def paths_of(document: Document) -> list[str]:
@@ -134,7 +142,7 @@ def resolve(document: Document, value: Any, where: str) -> Document:
         found = checked_object(value, where)
         if "$ref" not in found:
             return found
-        if not found.keys().isdisjoint(METHODS):
+        if not found.keys().isdisjoint((*METHODS, MORE_METHODS)):
             raise ValueError(f"{where} has operations beside its $ref: move them to where it leads")
         value = _pointed_to(document, found["$ref"], where)
     raise ValueError(f"{where}: its references lead in a circle")

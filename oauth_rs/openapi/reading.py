@@ -1,4 +1,4 @@
-"""The policy that an OpenAPI document states ("Security Requirement Object", OpenAPI 3.0.4 and 3.1.1).
+"""The policy that an OpenAPI document states ("Security Requirement Object", OpenAPI 3.0.4, 3.1.1 and 3.2.0).
 
 Does not look at `servers`, for paths are relative to the application; nor at webhooks and callbacks, which it calls
 itself.

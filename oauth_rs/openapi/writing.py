@@ -1,4 +1,4 @@
-"""A policy written into an OpenAPI document ("Security Requirement Object", OpenAPI 3.0.4 and 3.1.1).
+"""A policy written into an OpenAPI document ("Security Requirement Object", OpenAPI 3.0.4, 3.1.1 and 3.2.0).
 
 OpenAPI knows scopes alone, as alternatives of which each has all of some. What else an operation asks for stands in an
 extension, for people to read.
@@ -6,6 +6,8 @@ extension, for people to read.
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from ..catalogue import ScopeCatalogue
@@ -40,19 +42,21 @@ def write_security(
     them, as one of http bearer in OpenAPI 3.0.
     """
     finder = RuleFinder(policy)
-    rules = {described.name: finder.find(described) for described in operations_of(document)}
+    operations = list(operations_of(document))
+    rules = {described.name: finder.find(described) for described in operations}
     unmapped = [name for name, rule in rules.items() if rule is None]
     if unmapped:
         raise ValueError(f"the policy has no rule and no default for {', '.join(unmapped)}: map them")
     said = {name: _said(rule, scheme, name) for name, rule in rules.items() if not isinstance(rule, PassThrough)}
     written = deepcopy(dict(document))
     for path in paths_of(document):
-        item = deepcopy(dict(path_item(document, path)))  # each its own: two paths may refer to one item
-        for method in item:
-            members = said.get(f"{method.upper()} {path}")
-            if members is not None:
-                item[method] = {**_without_requirements(item[method]), **members}
-        written["paths"][path] = item
+        # Each its own: two paths may refer to one item.
+        written["paths"][path] = deepcopy(dict(path_item(document, path)))
+    for described in operations:
+        if described.name in said:
+            *above, method = described.place
+            item = reduce(getitem, above, written)
+            item[method] = {**_without_requirements(item[method]), **said[described.name]}
     needed = [scopes for members in said.values() for one in members["security"] for scopes in one.values()]
     _declare(written, scheme, [scope for scopes in needed for scope in scopes], catalogue)
     _check_place(written, scheme, needed)

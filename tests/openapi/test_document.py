@@ -53,15 +53,15 @@ def test_every_method_of_openapi_is_known() -> None:
     assert [one.operation for one in found] == [f"{method.upper()} /a/<b>" for method in METHODS]
 
 
-@pytest.mark.parametrize("version", ["3.0.0", "3.0.4", "3.1.0", "3.1.1", "3.1", 3.1])
-def test_documents_of_3_0_and_3_1_are_read(version: Any) -> None:
+@pytest.mark.parametrize("version", ["3.0.0", "3.0.4", "3.1.0", "3.1.1", "3.1", 3.1, "3.2.0"])
+def test_documents_of_3_0_to_3_2_are_read(version: Any) -> None:
     assert list(operations_of({"openapi": version, "paths": {}})) == []
 
 
-@pytest.mark.parametrize("version", ["2.0", "3.2.0", "3.10.0", "3", "4.0", "", None, 3, "3.1x", " 3.1.0", ["3.1"]])
+@pytest.mark.parametrize("version", ["2.0", "3.3.0", "3.10.0", "3", "4.0", "", None, 3, "3.1x", " 3.1.0", ["3.1"]])
 def test_other_documents_are_refused(version: Any) -> None:
     for other in ({"openapi": version, "paths": {}}, {"swagger": version, "paths": {}}):
-        with pytest.raises(ValueError, match=r"not an OpenAPI 3\.0 or 3\.1 document"):
+        with pytest.raises(ValueError, match=r"not an OpenAPI 3\.0, 3\.1 or 3\.2 document"):
             list(operations_of(other))
 
 
@@ -87,7 +87,7 @@ def test_what_must_be_an_object_is_named(paths: Any, what: str) -> None:
         list(operations_of({"openapi": "3.1.1", "paths": paths}))
 
 
-@pytest.mark.parametrize("member", ["GET", "Get", "gets", "query", "connect", "additionalOperations", "security"])
+@pytest.mark.parametrize("member", ["GET", "Get", "gets", "connect", "additionaloperations", "security"])
 def test_a_member_that_openapi_does_not_know_may_be_an_operation_and_is_refused(member: str) -> None:
     with pytest.raises(ValueError, match=rf"/a has a member '{member}': methods are get, put"):
         list(operations_of(document({"/a": {member: {}}})))
@@ -269,3 +269,30 @@ def test_members_that_are_no_text_are_refused(whole: dict[Any, Any], where: str)
 @pytest.mark.parametrize("kind", [["http"], {"oauth2": 1}, None, 5])
 def test_a_scheme_of_no_type_carries_no_scopes(kind: Any) -> None:
     assert not carries_scopes({"type": kind, "scheme": "bearer"})
+
+
+def test_openapi_3_2_has_operations_of_other_methods() -> None:
+    item = {"query": {}, "additionalOperations": {"PURGE": {"summary": "x"}}}
+    query, purge = operations_of({"openapi": "3.2.0", "paths": {"/a/{b}": item}})
+    assert (query.operation, query.place) == ("QUERY /a/<b>", ("paths", "/a/{b}", "query"))
+    assert (purge.operation, purge.members) == ("PURGE /a/<b>", {"summary": "x"})
+    assert purge.place == ("paths", "/a/{b}", "additionalOperations", "PURGE")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "/a: additionalOperations is not an object"),
+        ({"PURGE": None}, "PURGE /a is not an object"),
+        ({"GET": {}}, "/a: GET has a member of its own, 'get': move it there"),
+        ({"get": {}}, "/a: get has a member of its own, 'get': move it there"),
+    ],
+)
+def test_what_are_no_further_operations_are_refused(more: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        list(operations_of({"openapi": "3.2.0", "paths": {"/a": {"additionalOperations": more}}}))
+
+
+def test_no_further_operations_stand_beside_a_reference() -> None:
+    with pytest.raises(ValueError, match="has operations beside its"):
+        list(operations_of(document({"/a": {"$ref": "#/b", "additionalOperations": {}}}, b={})))

@@ -286,3 +286,16 @@ def test_a_mistake_in_the_default_leads_to_no_entry() -> None:
     with pytest.raises(EntryError, match="'default' has no parameter t") as caught:
         policy_from(document([]), default="t:{t}")
     assert caught.value.path == ()
+
+
+def test_operations_of_other_methods_are_read_too() -> None:
+    purge = {"PURGE": {"security": [{"oauth": ["p"]}]}}
+    whole = {**document([]), "openapi": "3.2.0", "paths": {"/a": {"additionalOperations": purge}}}
+    assert dict(policy_from(whole).rules()) == {"PURGE /a": AllOf("p")}
+
+
+def test_a_method_that_no_policy_has_leads_to_its_entry() -> None:
+    whole = {**document([]), "paths": {"/a": {"additionalOperations": {"purge": {"security": []}}}}}
+    with pytest.raises(EntryError, match="'purge /a' is no operation") as caught:
+        policy_from(whole)
+    assert caught.value.path == ("paths", "/a", "additionalOperations", "purge")

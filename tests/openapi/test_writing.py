@@ -311,3 +311,16 @@ def test_openapi_3_0_has_no_place_for_scopes_of_bearer_tokens(version: Any, sche
 def test_openapi_3_0_has_a_place_for_scopes_of_others(scheme: dict[str, Any]) -> None:
     whole = {**document(), "openapi": "3.0.4", "components": {"securitySchemes": {"oauth": scheme}}}
     assert write_security(whole, APIScopes("a"))["paths"]["/photos"]["get"]["security"] == oauth(["a"])
+
+
+def test_operations_of_other_methods_are_written_too() -> None:
+    item = {"query": {}, "additionalOperations": {"PURGE": {"summary": "x"}}}
+    whole = {"openapi": "3.2.0", "paths": {"/a": item, "/b": {"$ref": "#/paths/~1a"}}}
+    rules: dict[str, Any] = {"QUERY /a": "a", "PURGE /a": "p", "* /b": Public()}
+    found = write_security(whole, OperationScopes(rules))["paths"]
+    assert found["/a"] == {
+        "query": {"security": oauth(["a"])},
+        "additionalOperations": {"PURGE": {"summary": "x", "security": oauth(["p"])}},
+    }
+    assert found["/b"]["additionalOperations"] == {"PURGE": {"summary": "x", "security": []}}
+    assert item["additionalOperations"] == {"PURGE": {"summary": "x"}}

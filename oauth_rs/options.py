@@ -5,6 +5,7 @@ Raises what a programmer reads; nothing here is asked again once requests come.
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations
+from typing import Any
 
 from .catalogue import ScopeCatalogue
 from .deny_list import DenyList
@@ -42,6 +43,8 @@ def check_options(
         raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")
     if isinstance(public, str):
         raise TypeError("public is a list of paths, not one string")
+    if not isinstance(public, Iterable):
+        raise TypeError(f"public is a list of paths, not {public!r}")
     if credentials not in {"required", "optional"}:
         raise ValueError('credentials is "required" or "optional"')
 
@@ -59,15 +62,26 @@ def check_policy(policy: Policy | None, public: PublicPaths | None, credentials:
 
 
 def check_more(
-    catalogue: ScopeCatalogue | None, identity: Identity | None, filters: Mapping[str, FieldFilter] | None
+    catalogue: ScopeCatalogue | None,
+    identity: Identity | None,
+    hide_credentials: bool,  # noqa: FBT001 - to be looked at
+    filters: Mapping[str, FieldFilter] | None,
 ) -> None:
     """Returns when these options are of their kinds. Raises TypeError."""
     if catalogue is not None and not isinstance(catalogue, ScopeCatalogue):
         raise TypeError("scopes is ScopeCatalogue({...}); what a provider may grant is an option of the provider")
     if identity is not None and (isinstance(identity, type) or not hasattr(identity, "headers")):
         raise TypeError("identity is IdentityHeaders() or SignedIdentity(...)")
-    if filters is not None and not all(isinstance(one, FieldFilter) for one in filters.values()):
+    if not isinstance(hide_credentials, bool):  # "no" would count as yes
+        raise TypeError(f"hide_credentials is True or False, not {hide_credentials!r}")
+    if filters is not None and not _are_filters(filters):
         raise TypeError("filters maps operations to filters, as {'GET /customers/<id>': FieldFilter({...})}")
+
+
+def _are_filters(filters: Any) -> bool:
+    return isinstance(filters, Mapping) and all(
+        isinstance(name, str) and isinstance(one, FieldFilter) for name, one in filters.items()
+    )
 
 
 def check_callables(deny: DenyList | None, user: UserLoader | None) -> None:

@@ -110,6 +110,7 @@ class OperationScopes:
         default: str | OperationRule | None = None,
         converters: Mapping[str, type[BaseConverter]] | None = None,
     ) -> None:
+        _check_rules(rules)
         if not rules and default is None:
             raise ValueError("OperationScopes({}) refuses every request: map at least one operation")
         self._rules = OperationMap({name: _rule(name, rule) for name, rule in rules.items()}, converters=converters)
@@ -127,6 +128,11 @@ class OperationScopes:
         yield from self._rules.items()
         if self._default is not None:
             yield "default", self._default.rule
+
+
+def _check_rules(rules: Any) -> None:
+    if not isinstance(rules, Mapping) or not all(isinstance(name, str) for name in rules):
+        raise TypeError("rules map operations to what they ask for: OperationScopes({'GET /photos': 'photos'})")
 
 
 def _rule(name: str, rule: Any) -> OperationRule:

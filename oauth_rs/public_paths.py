@@ -28,6 +28,8 @@ class PublicPaths:
     def __init__(self, patterns: Iterable[str]) -> None:
         hosts: dict[str, list[str]] = {}
         for pattern in patterns:
+            if not isinstance(pattern, str):
+                raise TypeError(f"public is a list of paths, as ['/health', '/docs/*'], and {pattern!r} is none")
             host, slash, path = pattern.removeprefix("//").partition("/") if pattern.startswith("//") else ("", "", "")
             if host and not _HOST.fullmatch(host.lower()):
                 raise _no_pattern(pattern)

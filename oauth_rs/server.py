@@ -65,7 +65,7 @@ class ResourceServer:
         check_options(schemes, public, credentials, url, replay)
         self.public = PublicPaths(public) if public else None
         check_policy(policy, self.public, credentials)
-        check_more(scopes, identity, filters)
+        check_more(scopes, identity, hide_credentials, filters)
         check_callables(deny, user)
         if scopes is not None:
             schemes = tuple(scheme.with_catalogue(scopes) for scheme in schemes)

@@ -7,7 +7,7 @@ rules is not known here. Does not evaluate search parameters, nor tell which res
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .request import Request
 from .scopes import Granted, Lack, Requirement, lacking
@@ -80,8 +80,13 @@ def smart(
     Scopes of `contexts` count; those for `*` do for every type, and alone for "*". A scope with parameters counts with
     `filtered=True`: then the handler keeps to the filters of `access`. A `patient/` scope counts where the claim
     `patient`, the launch context, is a FHIR id: the handler keeps to that patient. `patient` names a parameter of the
-    path that must then be that id, as text. Raises ValueError. "FHIR Resource Scope Syntax", "Scope Equivalence".
+    path that must then be that id, as text. Raises ValueError and TypeError. "FHIR Resource Scope Syntax", "Scope
+    Equivalence".
     """
+    for option, value in (("resource", resource), ("permissions", permissions), ("patient", patient)):
+        if not isinstance(value, str):
+            raise TypeError(f"{option} is text, not {value!r}")
+    _check_filtered(filtered)
     if not _RESOURCE.fullmatch(resource):
         raise ValueError(f'{resource!r} is no FHIR resource type: write one, as "Observation", or "*" for all of them')
     return SmartRequirement(resource, _checked_permissions(permissions), _checked_contexts(contexts), filtered, patient)
@@ -90,8 +95,10 @@ def smart(
 def access(grant: Granted, resource: str, *, contexts: Collection[str] = CONTEXTS, filtered: bool = False) -> Access:
     """What the scopes of `grant` open of `resource`; the options are those of `smart`.
 
-    `resource` may come from a request, as in a batch: nothing is open of what is no FHIR type. Raises ValueError.
+    `resource` may come from a request, as in a batch: nothing is open of what is no FHIR type. Raises ValueError, and
+    TypeError for options of other types.
     """
+    _check_filtered(filtered)
     if not _RESOURCE.fullmatch(resource):
         return Access(reach=((),) * len(_LETTERS))
     scopes = _counting(grant.scopes, _prefixes(resource, _checked_contexts(contexts)), filtered=filtered)
@@ -215,11 +222,18 @@ def _meets(filters: Filters, matches: Callable[[str, str], bool] | None) -> bool
     return matches is not None and all(matches(name, value) is True for name, value in filters)
 
 
-def _checked_contexts(contexts: Collection[str]) -> tuple[str, ...]:
+def _checked_contexts(contexts: Any) -> tuple[str, ...]:
+    if not isinstance(contexts, Collection) or not all(isinstance(context, str) for context in contexts):
+        raise TypeError(f'contexts is a list of texts, as ("user", "system"), not {contexts!r}')
     chosen = tuple(dict.fromkeys(contexts))
     if not chosen or not set(chosen).issubset(CONTEXTS):
         raise ValueError(f'contexts are some of {", ".join(CONTEXTS)}, as ("user", "system")')
     return chosen
+
+
+def _check_filtered(filtered: object) -> None:
+    if not isinstance(filtered, bool):  # "no" would count as yes
+        raise TypeError(f"filtered is True or False, not {filtered!r}")
 
 
 def _checked_permissions(permissions: str) -> str:

@@ -263,3 +263,9 @@ def test_no_path_below_a_public_one_leads_out_of_it(text: str) -> None:
 def test_whatever_is_asked_nothing_but_a_refusal_is_raised(method: str, path: str) -> None:
     with suppress(InvalidRequest):
         POLICY.find(PlainRequest(method, path))
+
+
+@pytest.mark.parametrize("rules", [[("GET /", "a")], {1: "a"}, None, "GET /"])
+def test_rules_map_operations_to_what_they_ask_for(rules: Any) -> None:
+    with pytest.raises(TypeError, match="rules map operations to what they ask for"):
+        OperationScopes(rules, default="a")

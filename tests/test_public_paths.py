@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from oauth_rs.public_paths import PublicPaths, is_ambiguous, is_preflight
@@ -161,3 +163,9 @@ def test_an_ordinary_path_is_read_in_one_way(path: str) -> None:
 )
 def test_a_path_that_is_read_in_two_ways_is_known(path: str) -> None:
     assert is_ambiguous(path)
+
+
+@pytest.mark.parametrize("pattern", [1, None, b"/a", ["/a"]])
+def test_a_pattern_is_text(pattern: Any) -> None:
+    with pytest.raises(TypeError, match="public is a list of paths, as"):
+        PublicPaths(["/health", pattern])

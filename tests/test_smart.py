@@ -515,3 +515,27 @@ def test_no_set_of_scopes_takes_long(held: frozenset[str]) -> None:
     assert not met(smart("Observation", "rs", filtered=True), one)
     assert not access(one, "Observation", filtered=True).allows("r")
     assert time.process_time() - begin < 0.5  # some ten milliseconds on a quiet machine
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resource": 5}, "resource is text, not 5"),
+        ({"permissions": ["r"]}, r"permissions is text, not \['r'\]"),
+        ({"patient": 5}, "patient is text, not 5"),
+        ({"patient": None}, "patient is text, not None"),
+        ({"filtered": "no"}, "filtered is True or False, not 'no'"),
+        ({"contexts": 5}, "contexts is a list of texts"),
+        ({"contexts": [["user"]]}, "contexts is a list of texts"),
+    ],
+    ids=str,
+)
+def test_options_of_other_types_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        smart(**{"resource": "Observation", "permissions": "r", **options})
+
+
+@pytest.mark.parametrize("options", [{"filtered": "no"}, {"filtered": 1}, {"contexts": 5}])
+def test_what_opens_more_is_not_taken_for_true(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"filtered is True|contexts is a list"):
+        access(grant("user/Observation.r?code=a"), "Observation", **options)

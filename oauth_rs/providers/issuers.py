@@ -55,7 +55,7 @@ class AllowedIssuers:
 
     @classmethod
     def of(cls, allow: Iterable[str]) -> "AllowedIssuers":
-        if isinstance(allow, str):
+        if isinstance(allow, str) or not isinstance(allow, Iterable):
             raise TypeError("allow is a list, as ['https://login.example.com/*']")
         patterns = tuple(map(IssuerPattern.of, allow))
         if not patterns:
@@ -91,6 +91,8 @@ class IssuerPattern:
 
     @classmethod
     def of(cls, text: str) -> "IssuerPattern":
+        if not isinstance(text, str):
+            raise TypeError(f"allow lists texts, as 'https://login.example.com/*', and {text!r} is none")
         whole = text.removesuffix("*") if text.endswith("/*") else text
         plain = whole.replace("https://*.", "https://", 1) if whole.startswith("https://*.") else whole
         parts = _parsed(plain)

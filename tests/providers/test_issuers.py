@@ -346,3 +346,9 @@ def test_two_lists_exclude_each_other_when_no_issuer_is_on_both(one: str, other:
 def test_what_is_no_jwt_names_no_issuer() -> None:
     assert excluding(BELOW, Opaque())
     assert not excluding(BELOW, TokenPrefix("pt_"))
+
+
+@pytest.mark.parametrize("allow", [5, None, [5], ["https://a.example.com", None]])
+def test_what_is_allowed_is_a_list_of_texts(allow: Any) -> None:
+    with pytest.raises(TypeError, match=r"allow (is a list|lists texts)"):
+        AllowedIssuers.of(allow)

@@ -8,7 +8,7 @@ import math
 import re
 import sys
 from collections.abc import ItemsView, Mapping
-from itertools import islice, product
+from itertools import product
 from typing import Any, Generic, TypeVar
 
 from werkzeug.exceptions import HTTPException
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _OPERATION = re.compile(r"(\*|[!#$%&'+.^_`|~0-9A-Z-]+) (/[^\s?#]*)")
 _VARIABLE = re.compile(r"<(?:([^:<>]*):)?([^<>]*)>")
 _TEXT = frozenset({"default", "string"})
-MAX_SPELLINGS = 1_000  # of a template with listed texts, that are compared with others
+MAX_SPELLINGS = 10_000  # of a template with listed texts, each compared with those of others: some 10 ms
 _UNREADABLE = (
     ValueError,
     LookupError,
@@ -68,7 +68,7 @@ class OperationMap(Generic[T]):
         choosing = 0
         operations = [(name, *_parts(name)) for name in self._entries]
         for name, method, template in sorted(operations, key=_last):  # the first that fits is taken
-            for shape in _shapes(template):
+            for shape in _shapes(name, template):
                 same = seen.setdefault((method, shape), name)
                 if same != name:
                     raise OperationError(f"{same!r} and {name!r} are one operation: leave one of them out", name)
@@ -200,17 +200,20 @@ def _last(operation: tuple[str, str, str]) -> tuple[bool, bool, int]:
     return method == "*", method != "HEAD", sum(kind in _TEXT for kind, _ in _variables(template))
 
 
-def _shapes(template: str) -> list[str]:
+def _shapes(name: str, template: str) -> list[str]:
     """`template` without names and options: equal where two templates take the same paths. Listed texts are spelled
-    out, so that two lists that have one in common are seen.
+    out, so that two lists that have one in common are seen. Raises OperationError where these are too many.
     """
     pieces: list[list[str]] = []
     at = 0
     for found in _VARIABLE.finditer(template):
         pieces += [[template[at : found.start()]], _spellings(found[1] or "default")]
         at = found.end()
-    combinations = list(islice(product(*pieces, [template[at:]]), MAX_SPELLINGS))
-    return ["".join(one) for one in combinations]
+    if math.prod(map(len, pieces)) > MAX_SPELLINGS:  # what is not compared could be another operation's too
+        raise OperationError(
+            f"{name!r} lists texts for over {MAX_SPELLINGS} paths: list fewer, or take a converter of your own", name
+        )
+    return ["".join(one) for one in product(*pieces, [template[at:]])]
 
 
 def _spellings(converter: str) -> list[str]:

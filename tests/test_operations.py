@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from werkzeug.routing import BaseConverter, ValidationError
 
 from oauth_rs.errors import InvalidRequest
-from oauth_rs.operations import MAX_PATH, OperationError, OperationMap
+from oauth_rs.operations import MAX_PATH, MAX_SPELLINGS, OperationError, OperationMap
 from tests.support.playing import PlainRequest
 
 MAP = OperationMap(
@@ -407,3 +407,25 @@ def test_a_request_that_can_be_taken_for_another_is_refused(method: str, path: s
         OperationMap({"* /<path:p>": 1}).find(PlainRequest(method, path))
     assert refused.value.reason == reason
     assert OperationMap({"* /<path:p>": 1}).find(PlainRequest("GET", "/a")) == (1, {"p": "a"})
+
+
+def listed(*numbers: int) -> str:
+    return f"<any({','.join(f't{number}' for number in numbers)}):one>"
+
+
+def test_long_lists_are_compared_to_their_ends() -> None:
+    first = f"GET /{listed(*range(MAX_SPELLINGS))}"
+    assert OperationMap({first: 1, f"GET /{listed(MAX_SPELLINGS)}": 2}).match("GET", f"/t{MAX_SPELLINGS}")
+    with pytest.raises(OperationError, match="are one operation"):
+        OperationMap({first: 1, f"GET /{listed(MAX_SPELLINGS, MAX_SPELLINGS - 1)}": 2})
+
+
+@pytest.mark.parametrize(
+    "template",
+    [f"/{listed(*range(MAX_SPELLINGS + 1))}", f"/{listed(*range(101))}/{listed(*range(100)).replace('one', 'two')}"],
+    ids=["one list", "two lists"],
+)
+def test_lists_that_are_too_long_to_compare_are_refused(template: str) -> None:
+    with pytest.raises(OperationError, match="lists texts for over 10000 paths: list fewer") as caught:
+        OperationMap({f"GET {template}": 1})
+    assert caught.value.name == f"GET {template}"

@@ -28,7 +28,7 @@ T = TypeVar("T")
 _OPERATION = re.compile(r"(\*|[!#$%&'+.^_`|~0-9A-Z-]+) (/[^\s?#]*)")
 _VARIABLE = re.compile(r"<(?:([^:<>]*):)?([^<>]*)>")
 _TEXT = frozenset({"default", "string"})
-MAX_SPELLINGS = 10_000  # of a template with listed texts, each compared with those of others: some 10 ms
+MAX_SPELLINGS = 10_000  # of a template with listed texts, each compared with those of others: 10 ms or so
 _UNREADABLE = (
     ValueError,
     LookupError,

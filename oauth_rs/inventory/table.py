@@ -18,12 +18,18 @@ def table(found: Sequence[Route]) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     faults = [route.fault for route in found if route.problem]
     notes = [f"{route.name} ({route.endpoint}): {route.note}" for route in found if route.note]
-    return "\n".join([*lines, "", *faults, *notes, _summary(found)])
+    return "\n".join([*lines, "", *map(_shown, faults), *map(_shown, notes), _summary(found)])
 
 
 def _row(route: Route) -> tuple[str, ...]:
     mark = "!" if route.problem else ""
-    return mark, route.method, route.path, route.protection, route.takes or "-", route.endpoint
+    cells = route.method, route.path, route.protection, route.takes or "-", route.endpoint
+    return mark, *map(_shown, cells)
+
+
+def _shown(text: str) -> str:
+    """`text` with escapes for what a terminal would obey or not show."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _summary(found: Sequence[Route]) -> str:

@@ -42,3 +42,15 @@ def test_where_nothing_is_wrong_there_is_only_a_count() -> None:
 
 def test_an_application_without_routes_has_an_empty_table() -> None:
     assert table([]).splitlines() == ["  method  path  protection  takes  endpoint", "", "0 routes"]
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    path = "/\x1b[31m\n\t\x9b\u202e\ud800\u00e4\U0001f600"
+    shown = table([route(path, endpoint="e\x07", problem="no\r", note="well\x00")])
+    escaped = r"/\x1b[31m\n\t\x9b\u202e\ud800" + "\u00e4\U0001f600"
+    assert shown.splitlines()[1:-1] == [
+        f"!  GET     {escaped}  protected   any grant  e\\x07",
+        "",
+        f"GET {escaped} (e\\x07) is protected: no\\r",
+        f"GET {escaped} (e\\x07): well\\x00",
+    ]

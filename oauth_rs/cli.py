@@ -5,6 +5,7 @@ Does not configure or run an application of yours.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -139,7 +140,7 @@ def _routes(options: argparse.Namespace) -> int:
         found = routes(load(options.application))
     except (LoadError, TypeError) as error:
         return _complain(_MISUSED, str(error))
-    print(json.dumps([route.as_data() for route in found], indent=2) if options.json else table(found))
+    _say(json.dumps([route.as_data() for route in found], indent=2) if options.json else table(found))
     return _FAILED if any(route.problem for route in found) else 0
 
 
@@ -154,7 +155,7 @@ def _scopes(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)  # it begins with file:line, which editors find there
         return _FAILED
     if not options.check:
-        print(catalogue)
+        _say(str(catalogue))
     return 0
 
 
@@ -168,6 +169,15 @@ def _check_policy(file: Path, catalogue: ScopeCatalogue) -> None:
         if isinstance(rule, Requirement):
             with document.located("policy", *path):
                 catalogue.check(rule.scopes, where)
+
+
+def _say(text: str) -> None:
+    """Prints `text`, to whom it may concern: `head` goes once it has what it wants."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        with Path(os.devnull).open("wb") as nowhere:  # for what is left, which Python writes when it ends
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _complain(status: int, message: str) -> int:

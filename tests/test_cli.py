@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -400,3 +401,30 @@ def test_a_file_that_is_not_there_ends_with_status_1_and_one_line(
     for file in (tmp_path / "none.toml", tmp_path / "none.yaml"):
         assert main(["scopes", str(file)]) == 1
         assert capsys.readouterr().err == f"oauth_rs: cannot read {file}: No such file or directory\n"
+
+
+@pytest.fixture
+def nobody_reads() -> Iterator[int]:
+    """The end to write to of a pipe that nobody reads from, as once `head` is gone."""
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
+def test_whoever_stops_reading_is_told_nothing(tmp_path: Path, nobody_reads: int) -> None:
+    (tmp_path / "scopes.toml").write_text(SCOPES)
+    command = [sys.executable, "-m", "oauth_rs", "scopes", str(tmp_path / "scopes.toml")]
+    process = subprocess.run(command, stdout=nobody_reads, stderr=subprocess.PIPE, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_the_status_is_what_it_is_when_nobody_reads(
+    tmp_path: Path, nobody_reads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unread.py").write_text(UNPROTECTED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with os.fdopen(os.dup(nobody_reads), "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert main(["routes", "unread:app"]) == 1

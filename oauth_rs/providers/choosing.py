@@ -19,7 +19,7 @@ from .issuers import AllowedIssuers, IssuedBy
 from .jwt import JWTProvider
 from .presented import Presented
 from .request_selection import InHeader, OnHost
-from .selection import CarriesScope, JWTShape, Reads, Selector, by_catalogue, excluding, prefix_of
+from .selection import CarriesScope, JWTShape, Reads, Selector, excluding, prefix_of, with_catalogue
 from .tenants import TenantProviders
 
 _ONE_TOKEN = re.compile(rb"[\x21-\x2B\x2D-\x7E]+")  # printable ASCII without spaces and commas
@@ -33,7 +33,7 @@ class _Candidate:
 
     def __init__(self, provider: Provider, catalogue: ScopeCatalogue | None) -> None:
         self.provider = provider
-        self.selectors: tuple[Selector, ...] = by_catalogue(provider.accepts, catalogue, provider.name)
+        self.selectors: tuple[Selector, ...] = with_catalogue(provider.accepts, catalogue, provider.name)
         self.prefix = prefix_of(self.selectors)
         self.by_request = tuple(one for one in self.selectors if one.reads is Reads.REQUEST)
         self.by_claims = any(one.reads is Reads.CLAIMS for one in self.selectors)

@@ -7,7 +7,8 @@ who chooses, choosing.py.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -95,11 +96,11 @@ class Opaque:
 class CarriesScope:
     """JWTs that claim `scope`, to the letter and before anything is verified; `partner.*` for all that begin so.
 
-    With the `catalogue` of the server the other spellings that a token may have for it count too.
+    With the catalogue of the server the other spellings that a token may have for it count too.
     """
 
     scope: str
-    catalogue: ScopeCatalogue | None = field(default=None, kw_only=True, repr=False, compare=False)
+    _catalogue: ScopeCatalogue | None = field(default=None, init=False, repr=False, compare=False)
     reads: ClassVar[Reads] = Reads.CLAIMS
 
     def __post_init__(self) -> None:
@@ -126,21 +127,23 @@ class CarriesScope:
         """True for another scope, where no scope is meant by both."""
         return isinstance(other, CarriesScope) and not overlap(self.scope, other.scope)
 
-    def by(self, catalogue: ScopeCatalogue, where: str) -> "CarriesScope":
+    def with_catalogue(self, catalogue: ScopeCatalogue, where: str) -> "CarriesScope":
         """The same, in any spelling. Raises ValueError for a whole scope that `catalogue` does not have.
 
         A beginning may be of scopes that no catalogue has, as those of SMART.
         """
         if not self.scope.endswith("*"):
             catalogue.check((self.scope,), where)
-        return replace(self, catalogue=catalogue)
+        bound = copy(self)
+        object.__setattr__(bound, "_catalogue", catalogue)
+        return bound
 
     def _named(self, listed: list[Any]) -> Iterable[str]:
-        if self.catalogue is None:
+        if self._catalogue is None:
             return [one for one in listed if isinstance(one, str)]
         texts = [str(one) if type(one) is int else one for one in listed]  # True is no id
         claimed = frozenset(one for one in texts if isinstance(one, str))
-        return claimed | self.catalogue.resolve(claimed)
+        return claimed | self._catalogue.resolve(claimed)
 
 
 def selectors_of(accepts: Accepts, *always: Selector) -> tuple[Selector, ...]:
@@ -171,14 +174,14 @@ def _is_selector(one: object) -> bool:
     return isinstance(one, Selector) and not isinstance(one, type)  # a class has the members too
 
 
-def by_catalogue(
+def with_catalogue(
     selectors: Iterable[Selector], catalogue: ScopeCatalogue | None, provider: str
 ) -> tuple[Selector, ...]:
-    """`selectors` of `provider`, who know scopes by all spellings of `catalogue`. Raises ValueError as `by` does."""
+    """`selectors` of `provider`, which know scopes by all spellings of `catalogue`. Raises ValueError."""
     if catalogue is None:
         return tuple(selectors)
     where = f"accepts of provider {provider!r}"
-    return tuple(one.by(catalogue, where) if isinstance(one, CarriesScope) else one for one in selectors)
+    return tuple(one.with_catalogue(catalogue, where) if isinstance(one, CarriesScope) else one for one in selectors)
 
 
 def prefix_of(selectors: Iterable[Selector]) -> bytes:

@@ -15,11 +15,11 @@ from oauth_rs.providers.selection import (
     Reads,
     Selector,
     TokenPrefix,
-    by_catalogue,
     excluding,
     overlap,
     prefix_of,
     selectors_of,
+    with_catalogue,
 )
 from tests.providers.presenting import presented, refused
 from tests.support.issuing import Issuer, encode
@@ -142,7 +142,7 @@ CATALOGUE = ScopeCatalogue(
     ids=repr,
 )
 def test_every_spelling_of_the_catalogue_carries_the_scope(value: Any, scope: str) -> None:
-    assert CarriesScope(scope).by(CATALOGUE, "here").matches(presented(carrying(value)))
+    assert CarriesScope(scope).with_catalogue(CATALOGUE, "here").matches(presented(carrying(value)))
 
 
 @pytest.mark.parametrize(
@@ -151,23 +151,23 @@ def test_every_spelling_of_the_catalogue_carries_the_scope(value: Any, scope: st
     ids=repr,
 )
 def test_what_spells_another_scope_does_not_carry_it(value: Any) -> None:
-    assert not CarriesScope("partner.read").by(CATALOGUE, "here").matches(presented(carrying(value)))
+    assert not CarriesScope("partner.read").with_catalogue(CATALOGUE, "here").matches(presented(carrying(value)))
 
 
 def test_a_whole_scope_is_one_that_the_catalogue_has() -> None:
     with pytest.raises(ValueError, match=r"here: there is no scope 'partner\.raed'.*did you mean 'partner\.read'"):
-        CarriesScope("partner.raed").by(CATALOGUE, "here")
+        CarriesScope("partner.raed").with_catalogue(CATALOGUE, "here")
     with pytest.raises(ValueError, match=r"another spelling of 'partner\.read'"):
-        CarriesScope("17").by(CATALOGUE, "here")
+        CarriesScope("17").with_catalogue(CATALOGUE, "here")
     for scope in ("patient/*", "patient/Observation.rs", "others.*"):
-        assert CarriesScope(scope).by(CATALOGUE, "here") == CarriesScope(scope)
+        assert CarriesScope(scope).with_catalogue(CATALOGUE, "here") == CarriesScope(scope)
 
 
 def test_other_selectors_know_nothing_of_a_catalogue() -> None:
     selectors = (Opaque(), TokenPrefix("pt_"))
-    assert by_catalogue(selectors, CATALOGUE, "partner") == by_catalogue(selectors, None, "partner") == selectors
+    assert with_catalogue(selectors, CATALOGUE, "partner") == with_catalogue(selectors, None, "partner") == selectors
     with pytest.raises(ValueError, match="accepts of provider 'partner'"):
-        by_catalogue([CarriesScope("x")], CATALOGUE, "partner")
+        with_catalogue([CarriesScope("x")], CATALOGUE, "partner")
 
 
 def test_a_token_without_scopes_carries_none() -> None:

@@ -14,7 +14,7 @@ from secrets import token_urlsafe
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from .encoding import json_object
-from .flow import Flow, at_once, given_by
+from .flow import Flow, at_once, call
 from .scopes import checked_scope
 
 MIN_SECRET = 22  # characters: 128 bits in base64url, the least that a generator should make
@@ -202,7 +202,7 @@ def settled(found: Found | Flow[Found]) -> Flow[Found]:
 
 
 def _ask(function: Callable[[str], Any] | None, asked: str) -> Flow[Found]:
-    return None if function is None else _checked((yield from given_by(function, asked)))
+    return None if function is None else _checked((yield from call(function, asked)))
 
 
 def _checked(found: Any) -> Found:

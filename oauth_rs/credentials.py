@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from .flow import Flow, given_by
+from .flow import Flow, call
 from .jose.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 from .jose.roca import fingerprinted
 from .signature_methods import SignatureMethod
@@ -169,7 +169,7 @@ class FunctionCredentials:
 def _ask(kind: type[C], function: Callable[..., Any] | None, *arguments: str) -> Flow[C | None]:
     if function is None:
         return None
-    found = yield from given_by(function, *arguments)
+    found = yield from call(function, *arguments)
     if found is not None and not isinstance(found, kind):
         raise TypeError(f"the function gives an {kind.__name__} or None")
     return found

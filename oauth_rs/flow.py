@@ -120,21 +120,16 @@ class Call:
         return (yield self)
 
 
-def given_by(function: Callable[..., Any], *arguments: Any) -> "Flow[Any]":
+def call(function: Callable[..., Any], *arguments: Any) -> "Flow[Any]":
     """What `function` gives: a plain one, a coroutine function, or a plain one that gives what must be awaited."""
-    given = yield call(function, *arguments)
+    if is_async(function):
+        return (yield Call(awaiting=function, arguments=arguments))
+    given = yield Call(blocking=function, arguments=arguments)
     if inspect.isawaitable(given):
         # As of a lambda, or of a decorator around a coroutine function. Left as it is, it would pass for a user, and a
         # refusal that it holds would never be raised.
         given = yield Call(awaiting=_itself, arguments=(given,))
     return given
-
-
-def call(function: Callable[..., Any], *arguments: Any) -> Call:
-    """The Call of `function`, whether it is a plain or a coroutine function."""
-    if is_async(function):
-        return Call(awaiting=function, arguments=arguments)
-    return Call(blocking=function, arguments=arguments)
 
 
 async def _itself(given: Awaitable[T]) -> T:
@@ -164,11 +159,25 @@ def at_once(flow: Flow[T]) -> T | Flow[T]:
     return _go_on(flow, effect)
 
 
-def _go_on(flow: Flow[T], effect: Effect) -> Flow[T]:
+def through(change: Callable[[Effect], Effect], flow: Flow[T]) -> Flow[T]:
+    """What `flow` gives, all of whose effects go through `change`; it sees an Unavailable that `change` raises."""
+    try:
+        effect = next(flow)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    return (yield from _go_on(flow, effect, change))
+
+
+def _unchanged(effect: Effect) -> Effect:
+    return effect
+
+
+def _go_on(flow: Flow[T], effect: Effect, change: Callable[[Effect], Effect] = _unchanged) -> Flow[T]:
     try:
         while True:
             try:
-                answer = yield effect
+                answer = yield change(effect)
             except Unavailable as error:
                 effect = flow.throw(error)
             else:

@@ -72,7 +72,7 @@ class RemoteKeys:
         if not 0 <= cooldown <= max_age <= ceiling:
             raise ValueError("keys need 0 <= cooldown <= max_age <= ceiling, in seconds")
         self._location = location
-        self.stated_url = str(location)
+        self.stated_url = str(location)  # or the issuer: what the application said, not where metadata leads
         self._url = location if isinstance(location, str) else ""
         self.max_age, self._cooldown, self._ceiling, self._clock = max_age, cooldown, ceiling, monotonic
         self._shared = min(1.0, cooldown / 2)

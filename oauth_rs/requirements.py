@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .errors import InsufficientAuthentication, InsufficientScope
-from .flow import Flow, given_by
+from .flow import Flow, call
 from .headers import quotable
 from .request import Request
 from .scopes import Granted, Lack
@@ -119,7 +119,7 @@ class Condition:
     def shortfall(self, grant: Granted, request: Request | None, /) -> Flow[Lack]:
         if request is None:
             raise TypeError(f"{self!r} needs the request: ask for it with @requires or a policy")
-        verdict = yield from given_by(self._function, grant, request)
+        verdict = yield from call(self._function, grant, request)
         if type(verdict) is not bool:  # an answer of a database that found nothing may well count as yes
             raise TypeError(f"{self!r} gives {type(verdict).__name__}, not True or False")
         if verdict:

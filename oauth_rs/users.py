@@ -6,7 +6,7 @@ Does not find or create anybody itself, and remembers nobody: the function asks 
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .flow import Flow, given_by
+from .flow import Flow, call
 from .model import Grant
 
 UserLoader: TypeAlias = Callable[[Grant], Any]
@@ -17,4 +17,4 @@ def with_user(grant: Grant, load: UserLoader) -> Flow[Grant]:
 
     It raises an OAuthError to refuse the user, Unavailable when it cannot tell; any other exception ends as a 500.
     """
-    return grant._replace(user=(yield from given_by(load, grant)))
+    return grant._replace(user=(yield from call(load, grant)))

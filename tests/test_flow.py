@@ -19,8 +19,8 @@ from oauth_rs.flow import (
     Run,
     at_once,
     call,
-    given_by,
     is_async,
+    through,
 )
 
 URL = "https://id.example.com/keys"
@@ -246,13 +246,13 @@ AWAITING: list[Callable[..., Any]] = [
 @pytest.mark.parametrize("function", BLOCKING, ids=repr)
 def test_what_gives_its_answer_when_called_is_not_awaited(function: Callable[..., Any]) -> None:
     assert not is_async(function)
-    assert call(function, 1, "b") == Call(blocking=function, arguments=(1, "b"))
+    assert waits_for(Run(call(function, 1, "b"))) == Call(blocking=function, arguments=(1, "b"))
 
 
 @pytest.mark.parametrize("function", AWAITING, ids=repr)
 def test_what_must_be_awaited_is_known(function: Callable[..., Any]) -> None:
     assert is_async(function)
-    assert call(function, 1, "b") == Call(awaiting=function, arguments=(1, "b"))
+    assert waits_for(Run(call(function, 1, "b"))) == Call(awaiting=function, arguments=(1, "b"))
 
 
 def test_what_is_no_function_is_not_awaited_either() -> None:
@@ -261,7 +261,7 @@ def test_what_is_no_function_is_not_awaited_either() -> None:
 
 def asking() -> Flow[object]:
     try:
-        return (yield from given_by(plain, 1))
+        return (yield from call(plain, 1))
     except Unavailable as error:
         return error.reason
 
@@ -279,7 +279,7 @@ def test_what_a_plain_function_gives_to_be_awaited_is_awaited() -> None:
     async def found() -> str:
         return "found"
 
-    run = Run(given_by(plain))
+    run = Run(call(plain))
     run.send(found())
     effect = waits_for(run)
     assert isinstance(effect, Call)
@@ -296,6 +296,28 @@ def test_a_flow_may_go_on_where_a_function_could_not_tell() -> None:
 
 def test_a_flow_that_asks_for_nothing_is_its_result_at_once() -> None:
     assert at_once(finished()) == "done"
+
+
+def doubled(effect: Effect) -> Effect:
+    return Fetch("GET", effect.url * 2) if isinstance(effect, Fetch) else effect
+
+
+def refused(_effect: Effect) -> Effect:
+    raise FAILURE
+
+
+def test_the_effects_of_a_flow_may_be_changed_on_their_way() -> None:
+    run = Run(through(doubled, two_steps()))
+    assert waits_for(run) == Fetch("GET", URL * 2)
+    run.send(REPLY)
+    assert waits_for(run) == ReadBody(10)
+    run.send(b"")
+    assert (run.effect, run.result) == (None, 200)
+
+
+def test_a_flow_sees_that_an_effect_is_refused_on_its_way() -> None:
+    assert Run(through(refused, forgiving())).result == "no_answer"
+    assert Run(through(refused, finished())).result == "done"
 
 
 @pytest.mark.parametrize("flow", [two_steps, forgiving, persistent])

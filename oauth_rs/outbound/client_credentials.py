@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
-from ..flow import Flow, given_by
+from ..flow import Flow, call
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .parameters import parameters
@@ -64,13 +64,13 @@ class ClientCredentials(OneSource):
 
     def _ask(self, refused: str) -> Flow[Token]:
         if self._shared is not None:
-            found: Token | None = yield from given_by(self._shared.get, self._key)
+            found: Token | None = yield from call(self._shared.get, self._key)
             if found is not None and found.fresh > 0 and found.text != refused:
                 return found
         token = yield from self._endpoint.ask(self._fields)
         self._tell(token)
         if self._shared is not None:
-            yield from given_by(self._shared.put, self._key, token)
+            yield from call(self._shared.put, self._key, token)
         return token
 
     def _tell(self, token: Token) -> None:

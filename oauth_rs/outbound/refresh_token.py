@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
-from ..flow import Flow, given_by
+from ..flow import Flow, call
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .errors import TokenRefused
@@ -83,7 +83,7 @@ class RefreshToken(OneSource):
         if token.refresh_token not in {"", used}:
             self._unsaved = token.refresh_token
         if self._unsaved and self._store is not None:
-            yield from given_by(self._store.save, self._unsaved)
+            yield from call(self._store.save, self._unsaved)
             self._unsaved = ""
         return token
 
@@ -93,4 +93,4 @@ class RefreshToken(OneSource):
     def _load(self) -> Flow[str]:
         if self._store is None:
             return ""
-        return (yield from given_by(self._store.load)) or ""
+        return (yield from call(self._store.load)) or ""

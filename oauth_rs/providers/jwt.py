@@ -242,7 +242,7 @@ class JWTProvider:
 
 
 def _stated(keys: KeySource | None, status: StatusLists | None) -> tuple[str, ...]:
-    """What configuration names to fetch from, and not the issuer."""
+    """Where the application itself says to fetch from: not where the metadata of the issuer leads."""
     sources = (keys, None if status is None else status.keys)
     urls = [source.stated_url for source in sources if isinstance(source, RemoteKeys)]
     return (*urls, *(() if status is None else status.under))

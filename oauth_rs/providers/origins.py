@@ -7,12 +7,12 @@ ways is at no origin (RFC 6454 section 4). Does not look at paths, nor at what a
 import logging
 import re
 from collections.abc import Callable, Iterable
-from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
-from ..flow import Aside, Effect, Fetch, Flow, T
+from ..flow import Aside, Effect, Fetch, Flow, T, through
 from ..metadata import UNREACHABLE
 from ..urls import secure
 from .issuers import LABEL, AllowedIssuers
@@ -40,52 +40,42 @@ class _Origin(NamedTuple):
         return (other.scheme, host, other.port) == (self.scheme, self.host, self.port)
 
 
+@dataclass(frozen=True, slots=True)
 class Origins:
-    """The origins of the issuers that `allowed` takes in, and `more`, as `https://keys.example.net`."""
+    """Origins from which may be fetched; see `of`."""
 
-    def __init__(self, allowed: AllowedIssuers, more: Iterable[str]) -> None:
+    _origins: frozenset[_Origin]
+
+    @classmethod
+    def of(cls, allowed: AllowedIssuers, more: Iterable[str]) -> "Origins":
+        """Those of the issuers that `allowed` takes in, and `more`, as `https://keys.example.net`."""
         if isinstance(more, str):
             raise TypeError("fetch_from is a list, as ['https://keys.example.net']")
         issuers = (
             _Origin("https", one.host, one.port.removeprefix(":") or _PORTS["https"], one.any_label)
             for one in allowed.patterns
         )
-        self._origins = frozenset((*issuers, *map(_named, more)))
+        return cls(frozenset((*issuers, *map(_named, more))))
 
     def and_of(self, urls: Iterable[str]) -> "Origins":
         """These, and those of `urls`."""
-        more = copy(self)
-        more._origins = self._origins.union(origin for url in urls if (origin := _origin_of(url)))  # noqa: SLF001 - a copy
-        return more
+        return Origins(self._origins.union(origin for url in urls if (origin := _origin_of(url))))
 
     def hold(self, flow: Flow[T], issuer: str) -> Flow[T]:
         """What `flow`, that of the provider of `issuer`, gives; all that it fetches, now or aside, is from here.
 
         Raises Unavailable (`fetch_not_allowed`) in the flow where it asks for anything else, and nothing is fetched.
         """
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    answer = yield self._held(effect, issuer)
-                except Unavailable as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(answer)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        finally:
-            flow.close()
+        return through(partial(self._held, issuer), flow)
 
-    def _held(self, effect: Effect, issuer: str) -> Effect:
+    def _held(self, issuer: str, effect: Effect) -> Effect:
         if isinstance(effect, Aside):
             return Aside(partial(self._start, effect.start, issuer))
         if isinstance(effect, Fetch):
             origin = _origin_of(effect.url)
             if origin is None or not any(one.covers(origin) for one in self._origins):
                 logger.error(
-                    "configuration: the metadata of %s leads to %s, which is neither in allow nor in fetch_from",
+                    "configuration: the metadata of %s leads to %s: list it in fetch_from if that is right",
                     issuer,
                     origin or "a URL that is not plain",
                 )

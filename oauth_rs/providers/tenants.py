@@ -1,8 +1,8 @@
 """One provider per tenant: each is an issuer of its own, met when its first token comes (RFC 9068, RFC 8414).
 
 A function of the application knows the tenants. It is asked about no issuer that the allow-list does not take in, and
-what a provider fetches is held to the origins of that list, whatever the metadata of its issuer names: no token makes
-this server call a host that was not named beforehand. Verifies nothing itself: the providers do.
+what a provider fetches is from the origins of that list and those that the application has named, wherever the metadata
+of its issuer leads: no token makes this server call another host. Verifies nothing itself: the providers do.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..cache import GenerationalCache
 from ..catalogue import ScopeCatalogue
-from ..flow import Flow, given_by
+from ..flow import Flow, call
 from ..model import Grant
 from . import unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
@@ -74,7 +74,7 @@ class TenantProviders:
         self.name = name
         self._resolve = resolve
         self._allowed = AllowedIssuers.of(allow)
-        self._origins = Origins(self._allowed, fetch_from)
+        self._origins = Origins.of(self._allowed, fetch_from)
         self.accepts = selectors_of(accepts, self._allowed)
         self._size, self._max_age, self._monotonic = size, max_age, monotonic
         self._catalogue: ScopeCatalogue | None = None
@@ -132,7 +132,7 @@ class TenantProviders:
         return tenant
 
     def _meet(self, issuer: str, token: Presented) -> Flow[Grant]:
-        found = yield from given_by(self._resolve, issuer)
+        found = yield from call(self._resolve, issuer)
         now = self._monotonic()
         if found is None:
             self._unknown.put(issuer.encode(), now + UNKNOWN_SECONDS, now)

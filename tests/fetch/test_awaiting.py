@@ -16,8 +16,9 @@ from anyio.lowlevel import checkpoint
 from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
-from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
+from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run
 from tests.support.misbehaving import FAILING, Floods, silent, slowly
+from tests.support.playing import called
 from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import trusting
 
@@ -343,7 +344,7 @@ async def failing_later(error: BaseException) -> None:
 
 
 async def test_a_plain_function_is_called_in_another_thread(http: AwaitingHTTP) -> None:
-    assert await http.drive(Run(asking(call(where), call(where, 1, "b")))) == [(False, ()), (False, (1, "b"))]
+    assert await http.drive(Run(asking(called(where), called(where, 1, "b")))) == [(False, ()), (False, (1, "b"))]
 
 
 async def test_a_plain_function_that_blocks_keeps_nobody_else_waiting(http: AwaitingHTTP) -> None:
@@ -351,7 +352,7 @@ async def test_a_plain_function_that_blocks_keeps_nobody_else_waiting(http: Awai
     answers: list[Any] = []
 
     async def ask() -> None:
-        answers.extend(await http.drive(Run(asking(call(go.wait, 10)))))
+        answers.extend(await http.drive(Run(asking(called(go.wait, 10)))))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ask)
@@ -361,7 +362,7 @@ async def test_a_plain_function_that_blocks_keeps_nobody_else_waiting(http: Awai
 
 
 async def test_a_coroutine_function_is_awaited_where_the_request_is(http: AwaitingHTTP) -> None:
-    assert await http.drive(Run(asking(call(where_awaited, 1, "b")))) == [(True, (1, "b"))]
+    assert await http.drive(Run(asking(called(where_awaited, 1, "b")))) == [(True, (1, "b"))]
 
 
 async def test_of_two_functions_the_one_that_suits_the_loop_is_called(
@@ -375,7 +376,7 @@ async def test_many_tasks_call_at_once(http: AwaitingHTTP) -> None:
     answers: list[Any] = []
 
     async def ask(number: int) -> None:
-        answers.extend(await http.drive(Run(asking(call(where_awaited, number), call(where, number)))))
+        answers.extend(await http.drive(Run(asking(called(where_awaited, number), called(where, number)))))
 
     async with anyio.create_task_group() as tasks:
         for number in range(50):
@@ -385,7 +386,7 @@ async def test_many_tasks_call_at_once(http: AwaitingHTTP) -> None:
 
 @pytest.mark.parametrize("function", [failing, failing_later])
 async def test_only_what_says_that_it_cannot_tell_is_thrown_into_the_flow(http: AwaitingHTTP, function: Any) -> None:
-    assert await http.drive(Run(asking(call(function, DOWN), call(where)))) == ["store_unavailable", (False, ())]
+    assert await http.drive(Run(asking(called(function, DOWN), called(where)))) == ["store_unavailable", (False, ())]
 
 
 @pytest.mark.parametrize("function", [failing, failing_later])
@@ -396,7 +397,7 @@ async def test_whatever_else_a_function_raises_ends_the_request(
     http: AwaitingHTTP, function: Any, error: Exception
 ) -> None:
     with pytest.raises(type(error), match="no"):
-        await http.drive(Run(asking(call(function, error), ReadBody(1))), no_body)
+        await http.drive(Run(asking(called(function, error), ReadBody(1))), no_body)
 
 
 async def test_a_request_whose_client_is_gone_stops_a_coroutine_function(http: AwaitingHTTP) -> None:
@@ -409,7 +410,7 @@ async def test_a_request_whose_client_is_gone_stops_a_coroutine_function(http: A
             ended.append("ended")
 
     with anyio.move_on_after(0.02) as scope:
-        await http.drive(Run(asking(call(long))))
+        await http.drive(Run(asking(called(long))))
     assert scope.cancelled_caught
     assert ended == ["ended"]
 

@@ -18,8 +18,9 @@ import trustme
 from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.blocking import BlockingHTTP, _Line, _loop, _loops
-from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run, call
+from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run
 from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
+from tests.support.playing import called
 from tests.support.processes import in_child
 from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import trusting
@@ -416,17 +417,17 @@ async def failing_later(error: BaseException) -> None:
 
 def test_a_plain_function_is_called_in_the_thread_that_asks(http: BlockingHTTP) -> None:
     here = threading.current_thread().name
-    effects = call(where), call(where, 1, "b"), Call(where, where_awaited, (2,))
+    effects = called(where), called(where, 1, "b"), Call(where, where_awaited, (2,))
     assert http.drive(Run(asking(*effects))) == [(here, ()), (here, (1, "b")), (here, (2,))]
 
 
 def test_a_coroutine_function_runs_on_a_loop_of_its_own(http: BlockingHTTP) -> None:
-    assert http.drive(Run(asking(call(where_awaited, 1, "b")))) == [("oauth_rs-loop", (1, "b"))]
+    assert http.drive(Run(asking(called(where_awaited, 1, "b")))) == [("oauth_rs-loop", (1, "b"))]
 
 
 def test_a_coroutine_function_may_be_called_where_a_loop_runs_already(http: BlockingHTTP) -> None:
     async def view() -> Any:
-        return http.drive(Run(asking(call(where_awaited))))
+        return http.drive(Run(asking(called(where_awaited))))
 
     assert asyncio.run(view()) == [("oauth_rs-loop", ())]
 
@@ -439,14 +440,14 @@ def test_what_a_coroutine_function_keeps_for_its_loop_stays_good(http: BlockingH
             await asyncio.sleep(0.001)
             return asyncio.get_running_loop()
 
-    loops = at_once(16, lambda: http.drive(Run(asking(call(use))))[0])
+    loops = at_once(16, lambda: http.drive(Run(asking(called(use))))[0])
     assert len(loops) == 16
     assert set(loops) == {_loop()}
 
 
 @pytest.mark.parametrize("function", [failing, failing_later])
 def test_only_what_says_that_it_cannot_tell_is_thrown_into_the_flow(http: BlockingHTTP, function: Any) -> None:
-    assert http.drive(Run(asking(call(function, DOWN), call(where)))) == ["store_unavailable", where()]
+    assert http.drive(Run(asking(called(function, DOWN), called(where)))) == ["store_unavailable", where()]
 
 
 @pytest.mark.parametrize("function", [failing, failing_later])
@@ -455,12 +456,12 @@ def test_only_what_says_that_it_cannot_tell_is_thrown_into_the_flow(http: Blocki
 )
 def test_whatever_else_a_function_raises_ends_the_request(http: BlockingHTTP, function: Any, error: Exception) -> None:
     with pytest.raises(type(error), match="no"):
-        http.drive(Run(asking(call(function, error), ReadBody(1))), no_body)
+        http.drive(Run(asking(called(function, error), ReadBody(1))), no_body)
 
 
 def test_a_function_that_was_cancelled_gave_no_answer(http: BlockingHTTP) -> None:
     with pytest.raises(CancelledError):
-        http.drive(Run(asking(call(failing_later, asyncio.CancelledError()))))
+        http.drive(Run(asking(called(failing_later, asyncio.CancelledError()))))
 
 
 def test_a_call_of_nothing_is_a_mistake(http: BlockingHTTP) -> None:
@@ -469,9 +470,9 @@ def test_a_call_of_nothing_is_a_mistake(http: BlockingHTTP) -> None:
 
 
 def test_a_fork_has_a_loop_of_its_own(http: BlockingHTTP) -> None:
-    http.drive(Run(asking(call(where_awaited))))
-    assert in_child(lambda: http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]) == 0
-    assert http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]
+    http.drive(Run(asking(called(where_awaited))))
+    assert in_child(lambda: http.drive(Run(asking(called(where_awaited)))) == [("oauth_rs-loop", ())]) == 0
+    assert http.drive(Run(asking(called(where_awaited)))) == [("oauth_rs-loop", ())]
 
 
 def test_the_first_threads_of_a_fork_share_one_loop() -> None:
@@ -481,7 +482,7 @@ def test_the_first_threads_of_a_fork_share_one_loop() -> None:
     def one_loop() -> bool:
         sys.setswitchinterval(1e-6)
         http = BlockingHTTP(SETTINGS)
-        loops = at_once(8, lambda: http.drive(Run(asking(call(running))))[0])
+        loops = at_once(8, lambda: http.drive(Run(asking(called(running))))[0])
         while [thread.name for thread in threading.enumerate()].count("oauth_rs-loop") > 1:
             time.sleep(0.01)  # those that came too late stop
         return set(loops) == {_loops[os.getpid()]}
@@ -510,8 +511,8 @@ def test_nobody_waits_for_a_loop_whose_thread_could_not_be_started(http: Blockin
     def answered_later() -> bool:
         threading.stack_size(1 << 46)  # more than there is: no thread can be started
         with pytest.raises(RuntimeError, match="can't start new thread"):
-            http.drive(Run(asking(call(where_awaited))))
+            http.drive(Run(asking(called(where_awaited))))
         threading.stack_size(0)
-        return http.drive(Run(asking(call(where_awaited)))) == [("oauth_rs-loop", ())]
+        return http.drive(Run(asking(called(where_awaited)))) == [("oauth_rs-loop", ())]
 
     assert in_child(answered_later) == 0

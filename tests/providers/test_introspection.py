@@ -21,13 +21,13 @@ from oauth_rs import (
 from oauth_rs.breaker import Breaker
 from oauth_rs.client_auth import BearerToken, ClientSecret
 from oauth_rs.clients import FunctionClients, RegisteredClient
-from oauth_rs.flow import Reply, Run, call
+from oauth_rs.flow import Reply, Run
 from oauth_rs.providers.introspection import IntrospectionProvider
 from oauth_rs.providers.introspection_jwt import MEDIA_TYPE
 from tests.providers.asking import DOWN, form, played, said, undecided
 from tests.providers.presenting import digest, presented, refused
 from tests.support.issuing import API, ISSUER, Issuer, encode
-from tests.support.playing import SITE, FakeClock, PlainRequest
+from tests.support.playing import SITE, FakeClock, PlainRequest, called
 
 URL = "https://id.example.com/introspect"
 CLIENT = ClientSecret("api", "s3cret")
@@ -170,7 +170,7 @@ def test_a_registry_is_asked_once_while_an_answer_is_believed(wall: FakeClock) -
     provider = made(clients=FunctionClients(find=find), clock=wall)
     run = Run(provider.verify(presented(TOKEN)))
     run.send(active())
-    assert run.effect == call(find, "app")
+    assert run.effect == called(find, "app")
     assert provider.recall(digest(TOKEN)) is None
     run.send(RegisteredClient("app"))
     assert provider.recall(digest(TOKEN)) is run.result

@@ -11,13 +11,13 @@ from oauth_rs import Grant, InvalidToken, JWTProvider, RemoteKeys, StaticKeys, U
 from oauth_rs.catalogue import Scope, ScopeCatalogue
 from oauth_rs.claim_names import STANDARD
 from oauth_rs.clients import FunctionClients, RegisteredClient, StaticClients
-from oauth_rs.flow import Fetch, Reply, Run, call
+from oauth_rs.flow import Fetch, Reply, Run
 from oauth_rs.providers.issuers import IssuedBy
 from oauth_rs.providers.request_selection import OnHost
 from oauth_rs.roles import RoleMap
 from tests.providers.presenting import digest, presented
 from tests.support.issuing import API, ISSUER, Issuer, encode
-from tests.support.playing import FakeClock, play
+from tests.support.playing import FakeClock, called, play
 
 JWKS_URL = f"{ISSUER}/jwks"
 FETCH = Fetch("GET", JWKS_URL, (("Accept", "application/jwk-set+json, application/json"),), shared=1.0)
@@ -851,11 +851,11 @@ def test_a_registry_is_asked_once_while_the_verdict_is_remembered(issuer: Issuer
     provider = issuer.provider(clients=FunctionClients(find=find))
     token = issuer.token()
     provider.recall(b"")
-    grant = verify(provider, token, (call(find, "app"), CLIENTS["app"]))
+    grant = verify(provider, token, (called(find, "app"), CLIENTS["app"]))
     assert provider.recall(digest(token)) is grant
     stranger = issuer.token(client_id="gone")
     for _ in range(2):
-        assert reason(provider, stranger, (call(find, "gone"), CLIENTS["gone"])) == "client_not_registered"
+        assert reason(provider, stranger, (called(find, "gone"), CLIENTS["gone"])) == "client_not_registered"
 
 
 @pytest.mark.parametrize("options", [{}, {"cache_size": 0}], ids=str)
@@ -864,8 +864,8 @@ def test_a_registry_is_asked_after_the_keys_were_fetched(issuer: Issuer, options
 
     cold = issuer.provider(keys=RemoteKeys(JWKS_URL), clients=FunctionClients(find=find), **options)
     keys = Reply(200, json.dumps(issuer.jwks).encode())
-    assert verify(cold, issuer.token(), (FETCH, keys), (call(find, "app"), CLIENTS["app"])).client_id == "app"
-    assert reason(cold, issuer.token(), (call(find, "app"), None)) == "client_not_registered"
+    assert verify(cold, issuer.token(), (FETCH, keys), (called(find, "app"), CLIENTS["app"])).client_id == "app"
+    assert reason(cold, issuer.token(), (called(find, "app"), None)) == "client_not_registered"
 
 
 def test_a_registry_that_cannot_be_asked_is_no_verdict(issuer: Issuer) -> None:
@@ -873,7 +873,7 @@ def test_a_registry_that_cannot_be_asked_is_no_verdict(issuer: Issuer) -> None:
 
     provider = issuer.provider(clients=FunctionClients(find=find))
     with pytest.raises(Unavailable):
-        verify(provider, issuer.token(), (call(find, "app"), DOWN))
+        verify(provider, issuer.token(), (called(find, "app"), DOWN))
     assert provider.recall(digest(issuer.token())) is None
 
 

@@ -4,11 +4,10 @@ import pytest
 
 from oauth_rs import Unavailable
 from oauth_rs.clients import FunctionClients, RegisteredClient, registry_of
-from oauth_rs.flow import call
 from oauth_rs.providers.known_clients import admit
 from tests.providers.asking import DOWN
 from tests.providers.presenting import refused
-from tests.support.playing import play
+from tests.support.playing import called, play
 
 KNOWN = registry_of([RegisteredClient("app"), RegisteredClient("gone", disabled=True)])
 
@@ -32,11 +31,11 @@ def test_without_a_registry_every_client_is_admitted() -> None:
 
 def test_a_function_is_asked_by_the_shell() -> None:
     clients = FunctionClients(find=find)
-    play(admit(clients, "app"), (call(find, "app"), RegisteredClient("app")))
+    play(admit(clients, "app"), (called(find, "app"), RegisteredClient("app")))
     with refused("client_not_registered"):
-        play(admit(clients, "app"), (call(find, "app"), None))
+        play(admit(clients, "app"), (called(find, "app"), None))
 
 
 def test_a_registry_that_cannot_be_asked_is_no_verdict() -> None:
     with pytest.raises(Unavailable):
-        play(admit(FunctionClients(find=find), "app"), (call(find, "app"), DOWN))
+        play(admit(FunctionClients(find=find), "app"), (called(find, "app"), DOWN))

@@ -14,7 +14,7 @@ ALLOW = ["https://login.example.com/*", "https://*.id.example", "https://ports.e
 MORE = ["https://keys.example.net", "https://*.keys.example", "http://127.0.0.1:8000"]
 ISSUER = "https://login.example.com/a"
 REPLY = Reply(200, b"")
-ORIGINS = Origins(AllowedIssuers.of(ALLOW), MORE)
+ORIGINS = Origins.of(AllowedIssuers.of(ALLOW), MORE)
 
 
 def fetching(url: str) -> Flow[Reply]:
@@ -146,4 +146,4 @@ def test_a_flow_whose_caller_has_gone_is_ended() -> None:
 )
 def test_what_is_no_origin_is_refused(more: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        Origins(AllowedIssuers.of(ALLOW), more)
+        Origins.of(AllowedIssuers.of(ALLOW), more)

@@ -9,7 +9,7 @@ import pytest
 from oauth_rs import Bearer, Grant, IssuerMetadata, JWTProvider, RemoteKeys, ResourceServer, StatusLists, Unavailable
 from oauth_rs.asgi import OAuthMiddleware as ASGIMiddleware
 from oauth_rs.catalogue import ScopeCatalogue
-from oauth_rs.flow import Aside, Fetch, Flow, Reply, Run, call
+from oauth_rs.flow import Aside, Fetch, Flow, Reply, Run
 from oauth_rs.providers.choosing import Choice
 from oauth_rs.providers.request_selection import OnHost
 from oauth_rs.providers.selection import TokenPrefix
@@ -20,7 +20,7 @@ from tests.providers.asking import said, undecided
 from tests.providers.presenting import Minted, digest, presented, refused
 from tests.support.calling import bearer, call_asgi, call_wsgi
 from tests.support.issuing import API, Issuer, encode
-from tests.support.playing import FakeClock, play
+from tests.support.playing import FakeClock, called, play
 
 ALLOW = ["https://login.example.com/*", "https://*.id.example"]
 BASE = "https://login.example.com"
@@ -95,7 +95,7 @@ def test_the_function_is_asked_by_the_shell(directory: Directory) -> None:
     flow = tenants_of(directory).verify(presented(token_of("a")))
     found = directory.tenants[f"{BASE}/a"]
     assert not isinstance(flow, Grant)
-    assert play(flow, (call(directory, f"{BASE}/a"), found)).provider == f"{BASE}/a"
+    assert play(flow, (called(directory, f"{BASE}/a"), found)).provider == f"{BASE}/a"
 
 
 def test_a_coroutine_function_is_awaited() -> None:
@@ -104,8 +104,7 @@ def test_a_coroutine_function_is_awaited() -> None:
         return Issuer(issuer=issuer).provider()
 
     flow = tenants_of(find).verify(presented(token_of("a")))
-    assert play(flow, (call(find, f"{BASE}/a"), issuer_of("a").provider())).subject == "ada"
-    assert call(find).blocking is None
+    assert play(flow, (called(find, f"{BASE}/a"), issuer_of("a").provider())).subject == "ada"
 
 
 def test_tokens_are_recalled_by_the_tenant_that_verified_them(directory: Directory) -> None:
@@ -141,7 +140,7 @@ def test_keys_that_must_be_fetched_first_are_waited_for(directory: Directory) ->
     tenants = tenants_of(directory)
     for _ in range(2):
         run = Run(started(tenants.verify(presented(token_of("a")))))
-        while run.effect is not None and run.effect == call(directory, f"{BASE}/a"):
+        while run.effect is not None and run.effect == called(directory, f"{BASE}/a"):
             run.send(directory(f"{BASE}/a"))
         assert getattr(run.effect, "url", "") == f"{BASE}/a/jwks"
         with pytest.raises(Unavailable):

@@ -34,7 +34,7 @@ from oauth_rs.schemes.oauth1 import MAX_FORM_BYTES
 from oauth_rs.schemes.signed import MAX_BODY_BYTES, WINDOW
 from oauth_rs.wsgi import WSGIRequest
 from tests.support.calling import environ_of, scope_of
-from tests.support.playing import FakeClock, PlainRequest, play, started
+from tests.support.playing import FakeClock, PlainRequest, called, play, started
 from tests.support.signing import (
     CLIENT_ID,
     CREDENTIALS,
@@ -776,10 +776,10 @@ def test_a_store_may_have_to_be_waited_for() -> None:
     for first in (True, False):
         flow = oauth.authenticate(sent.request, sent.credentials, site(replay=store))
         if first:
-            assert play(flow, (call(bool, True), True)).subject == "jane"
+            assert play(flow, (called(bool, True), True)).subject == "jane"
         else:
             with pytest.raises(InvalidToken, match="replayed"):
-                play(flow, (call(bool, False), False))
+                play(flow, (called(bool, False), False))
     key, *times = store.asked[0]
     assert len(key) == 24
     assert times == [NOW - 7, NOW - 7 + WINDOW, NOW]
@@ -789,7 +789,7 @@ def test_a_store_that_cannot_tell_lets_nobody_in() -> None:
     sent = signed()
     flow = scheme().authenticate(sent.request, sent.credentials, site(replay=Elsewhere()))
     with pytest.raises(Unavailable, match="down") as caught:
-        play(flow, (call(bool, True), Unavailable("down", "Down.")))
+        play(flow, (called(bool, True), Unavailable("down", "Down.")))
     assert caught.value.scheme == "OAuth1"
 
 
@@ -813,14 +813,14 @@ def found(sent: Signed, *script: tuple[Any, Any]) -> Any:
 
 def test_functions_are_asked_for_the_client_and_the_token() -> None:
     client, token = CREDENTIALS.oauth1(CLIENT_ID, TOKEN)
-    script = [(call(find_client, CLIENT_ID), client), (call(find_token, CLIENT_ID, TOKEN), token)]
+    script = [(called(find_client, CLIENT_ID), client), (called(find_token, CLIENT_ID, TOKEN), token)]
     assert found(signed(), *script).subject == "jane"
     assert found(signed(token=None, token_secret=""), script[0]).subject == ""
 
 
 def test_the_token_of_an_unknown_client_is_asked_for_all_the_same() -> None:
     with pytest.raises(InvalidToken, match="unknown_client"):
-        found(signed(consumer_key="x"), (call(find_client, "x"), None), (call(find_token, "x", TOKEN), None))
+        found(signed(consumer_key="x"), (called(find_client, "x"), None), (called(find_token, "x", TOKEN), None))
 
 
 class Careless:
@@ -847,7 +847,7 @@ def test_a_token_that_was_not_presented_gives_nothing() -> None:
 
 def test_credentials_that_cannot_be_told_are_no_refusal() -> None:
     with pytest.raises(Unavailable, match="down") as caught:
-        found(signed(), (call(find_client, CLIENT_ID), Unavailable("down", "Down.")))
+        found(signed(), (called(find_client, CLIENT_ID), Unavailable("down", "Down.")))
     assert caught.value.scheme == "OAuth1"
 
 

@@ -1,11 +1,11 @@
 """Plays a flow by hand: what it asks for is checked against a script, and answered from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any, cast, overload
 
 from oauth_rs.errors import Unavailable
-from oauth_rs.flow import Effect, Flow, Run, T
+from oauth_rs.flow import Effect, Flow, Run, T, call
 from oauth_rs.replay import MemoryReplay
 from oauth_rs.schemes import Site
 from oauth_rs.urls import DirectURL
@@ -34,6 +34,11 @@ def play(flow: T | Flow[T], *script: tuple[Effect, Any]) -> T:
             run.send(answer)
     assert run.effect is None
     return run.result
+
+
+def called(function: Callable[..., Any], *arguments: Any) -> Effect:
+    """The effect by which a flow asks `function`, a plain one or a coroutine function."""
+    return next(call(function, *arguments))
 
 
 def started(verdict: T | Flow[T]) -> Run[T]:

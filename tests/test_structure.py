@@ -73,6 +73,14 @@ def test_imports_point_down_the_floors(module: Path) -> None:
         assert not unit or unit == here or FLOOR[unit] < FLOOR[here], f"{here} reaches up or sideways to {unit}"
 
 
+@pytest.mark.parametrize(("name", "floor"), [*FLOOR.items()][:-2])  # __main__ and __init__ stand on all of it
+def test_the_house_in_the_docs_is_this_one(name: str, floor: int) -> None:
+    house = (ROOT / "docs" / "design.md").read_text().partition("oauth_rs/\n")[2].partition("```")[0]
+    _, *floors = re.split(r"^ +(\d+)  ", house, flags=re.MULTILINE)
+    said = dict(zip(floors[::2], floors[1::2], strict=True))
+    assert re.search(rf"\b{name}(\.py|/)", said[str(floor)])
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_the_core_imports_nothing_that_does_io(module: Path) -> None:
     outside = {name for _, name in _imports(module)}

@@ -58,7 +58,7 @@ def test_the_log_names_the_origin_and_nothing_more_of_a_url(caplog: pytest.LogCa
     for url in ("https://evil.example/s3cret?s3cret", "https://s3cret@evil.example/"):
         with undecided("fetch_not_allowed"):
             Run(ORIGINS.hold(fetching(url), ISSUER))
-    assert "https://evil.example:443," in caplog.text
+    assert "https://evil.example:443:" in caplog.text
     assert "s3cret" not in caplog.text
 
 

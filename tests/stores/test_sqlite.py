@@ -388,9 +388,9 @@ def test_a_full_file_refuses_what_is_new_knows_what_is_not_and_takes_more_when_t
     assert answers[:1000] == [True] * 1000
     assert path.stat().st_size <= 1 << 20
     assert fill(store, 0, 130, now=now, seconds=10) == [False] * 130
-    assert {record.message for record in caplog.records} == {
-        "signed requests are refused, nonces cannot be kept: OperationalError: database or disk is full"
-    }
+    said = [record.message for record in caplog.records]
+    assert {*said} == {"signed requests are refused, nonces cannot be kept: OperationalError: database or disk is full"}
+    assert len(said) < 5  # once in 30 seconds, and this may take a minute
     assert fill(store, 7, 60, now=now + 20)[-1] is True
 
 

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any, Generic, TypeVar
 
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.routing import AnyConverter, BaseConverter, Map, Rule
 
 from .errors import InvalidRequest
 from .path_values import CONVERTERS, refuse_doubtful
@@ -68,15 +68,15 @@ class OperationMap(Generic[T]):
         choosing = 0
         operations = [(name, *_parts(name)) for name in self._entries]
         for name, method, template in sorted(operations, key=_last):  # the first that fits is taken
-            for shape in _shapes(name, template):
-                same = seen.setdefault((method, shape), name)
-                if same != name:
-                    raise OperationError(f"{same!r} and {name!r} are one operation: leave one of them out", name)
             try:
                 route = _Route(template, methods=None if method == "*" else [method], endpoint=name)
                 routes.add(route)
             except _UNREADABLE as error:
                 raise OperationError(f"{name!r} has a path template that cannot be read: {error}", name) from error
+            for shape in _shapes(name, template, route.listed):
+                same = seen.setdefault((method, shape), name)
+                if same != name:
+                    raise OperationError(f"{same!r} and {name!r} are one operation: leave one of them out", name)
             self._parameters[name] = frozenset(route.arguments)
             if rest := _rest(template, routes.converters):
                 self._rest[name] = rest
@@ -135,10 +135,19 @@ class OperationMap(Generic[T]):
 
 
 class _Route(Rule):
-    """A route that takes a path by its form alone: where a value is out of range, no other template is tried either."""
+    """A route that takes a path by its form alone: where a value is out of range, no other template is tried either.
 
-    def get_converter(self, *arguments: Any) -> BaseConverter:
-        converter = super().get_converter(*arguments)
+    `listed` are the texts of each variable that lists them.
+    """
+
+    def compile(self) -> None:
+        self.listed: dict[str, list[str]] = {}
+        super().compile()
+
+    def get_converter(self, variable_name: str, *arguments: Any) -> BaseConverter:
+        converter = super().get_converter(variable_name, *arguments)
+        if isinstance(converter, AnyConverter):
+            self.listed[variable_name] = sorted(converter.items)
         read = converter.to_python
 
         def to_python(value: str) -> Any:
@@ -200,24 +209,19 @@ def _last(operation: tuple[str, str, str]) -> tuple[bool, bool, int]:
     return method == "*", method != "HEAD", sum(kind in _TEXT for kind, _ in _variables(template))
 
 
-def _shapes(name: str, template: str) -> list[str]:
+def _shapes(name: str, template: str, listed: Mapping[str, list[str]]) -> list[str]:
     """`template` without names and options: equal where two templates take the same paths. Listed texts are spelled
     out, so that two lists that have one in common are seen. Raises OperationError where these are too many.
     """
     pieces: list[list[str]] = []
     at = 0
     for found in _VARIABLE.finditer(template):
-        pieces += [[template[at : found.start()]], _spellings(found[1] or "default")]
+        kind = (found[1] or "default").partition("(")[0]
+        shapes = listed.get(found[2], ["<default>" if kind in _TEXT else f"<{kind}>"])
+        pieces += [[template[at : found.start()]], shapes]
         at = found.end()
     if math.prod(map(len, pieces)) > MAX_SPELLINGS:  # what is not compared could be another operation's too
         raise OperationError(
             f"{name!r} lists texts for over {MAX_SPELLINGS} paths: list fewer, or take a converter of your own", name
         )
     return ["".join(one) for one in product(*pieces, [template[at:]])]
-
-
-def _spellings(converter: str) -> list[str]:
-    kind, _, options = converter.partition("(")
-    if kind == "any":
-        return [option.strip().strip("\"'") for option in options.rstrip(")").split(",")]
-    return ["<default>" if kind in _TEXT else f"<{kind}>"]

@@ -355,6 +355,7 @@ def test_a_value_that_no_router_takes_for_a_number_is_text(value: str) -> None:
         ("/x/<string(length=2):a>", "/x/<b>"),
         ("/x/<any(a,b):k>", "/x/<any(b,c):k>"),
         ("/x/<any(a,'b'):k>", "/x/b"),
+        ("/x/<any('a,b'):k>", "/x/a,b"),
         ("/x/<any(a,b):k>/y/<any(c,d):l>", "/x/b/y/<any(d,e):m>"),
     ],
 )

@@ -20,7 +20,8 @@ from .issuers import LABEL, AllowedIssuers
 logger = logging.getLogger("oauth_rs")
 
 _ORIGIN = re.compile(rf"(https?)://(\*\.)?({LABEL}(?:\.{LABEL})*)(?::([1-9][0-9]{{0,4}}))?")
-_URL = re.compile(rf"{_ORIGIN.pattern}(?:[/?].*)?", re.IGNORECASE | re.DOTALL)
+_URL = re.compile(rf"{_ORIGIN.pattern}(?:[/?].*)?", re.IGNORECASE | re.DOTALL | re.ASCII)
+_BEGINNING = re.compile(r"https?://[^\s/?#\\@]+(?=[/?]|\Z)")
 _PORTS = {"https": "443", "http": "80"}
 
 
@@ -42,9 +43,10 @@ class _Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Origins from which may be fetched; see `of`."""
+    """Origins from which may be fetched; see `of`. `stated` are compared to the letter."""
 
     _origins: frozenset[_Origin]
+    _stated: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, allowed: AllowedIssuers, more: Iterable[str]) -> "Origins":
@@ -58,8 +60,8 @@ class Origins:
         return cls(frozenset((*issuers, *map(_named, more))))
 
     def and_of(self, urls: Iterable[str]) -> "Origins":
-        """These, and those of `urls`."""
-        return Origins(self._origins.union(origin for url in urls if (origin := _origin_of(url))))
+        """These, and those of `urls`, which the application has named: any that can be fetched from, spelled alike."""
+        return Origins(self._origins, frozenset(filter(None, map(_beginning, urls))))
 
     def hold(self, flow: Flow[T], issuer: str) -> Flow[T]:
         """What `flow`, that of the provider of `issuer`, gives; all that it fetches, now or aside, is from here.
@@ -73,7 +75,8 @@ class Origins:
             return Aside(partial(self._start, effect.start, issuer))
         if isinstance(effect, Fetch):
             origin = _origin_of(effect.url)
-            if origin is None or not any(one.covers(origin) for one in self._origins):
+            named = origin is not None and any(one.covers(origin) for one in self._origins)
+            if not named and _beginning(effect.url) not in self._stated:
                 logger.error(
                     "configuration: the metadata of %s leads to %s: list it in fetch_from if that is right",
                     issuer,
@@ -97,6 +100,12 @@ def _named(text: Any) -> _Origin:
     if any_label and "." not in host:
         raise ValueError(f"{text!r} would take in everybody's hosts: write 'https://*.keys.example.net'")
     return _Origin(scheme, host, port or _PORTS[scheme], bool(any_label))
+
+
+def _beginning(url: str) -> str:
+    """`url` up to its path: what no parser reads in another way than the same text elsewhere."""
+    found = _BEGINNING.match(url)
+    return "" if found is None else found[0]
 
 
 def _origin_of(url: str) -> _Origin | None:

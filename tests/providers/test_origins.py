@@ -54,6 +54,42 @@ def test_nothing_is_fetched_from_anywhere_else(url: str, caplog: pytest.LogCaptu
     assert record.getMessage().startswith(f"configuration: the metadata of {ISSUER} ")
 
 
+STATED = ORIGINS.and_of(["https://auth_server:8443/jwks", "http://[::1]", "urn:nothing"])
+
+
+@pytest.mark.parametrize("url", ["https://auth_server:8443/a", "https://auth_server:8443?a", "http://[::1]"])
+def test_what_the_application_has_named_is_compared_to_the_letter(url: str) -> None:
+    assert play(STATED.hold(fetching(url), ISSUER), (Fetch("GET", url), REPLY)) is REPLY
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://auth_server:8443@evil.example/",
+            "https://auth_server:8443.evil.example/",
+            "https://auth_server:84431/",
+        ),
+        *(
+            "https://AUTH_server:8443/",
+            "https://auth_server:8443\\@evil.example/",
+            "https://auth_server/",
+            "urn:nothing",
+            "",
+        ),
+        *(
+            "https://\u212aeys.example.net/",
+            "http\u017f://login.example.com/",
+            "https://auth_server:8443#@evil.example/",
+        ),
+    ],
+    ids=ascii,
+)
+def test_nothing_is_fetched_from_what_only_looks_like_it(url: str) -> None:
+    with undecided("fetch_not_allowed"):
+        Run(STATED.hold(fetching(url), ISSUER))
+
+
 def test_the_log_names_the_origin_and_nothing_more_of_a_url(caplog: pytest.LogCaptureFixture) -> None:
     for url in ("https://evil.example/s3cret?s3cret", "https://s3cret@evil.example/"):
         with undecided("fetch_not_allowed"):

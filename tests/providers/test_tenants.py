@@ -274,14 +274,22 @@ def test_keys_are_fetched_from_origins_that_were_named(jwks_uri: str) -> None:
     assert run.result.subject == "ada"
 
 
-@pytest.mark.parametrize(
-    "location", ["https://keys.example.net/a", IssuerMetadata("https://keys.example.net")], ids=["url", "metadata"]
-)
+STATED = [
+    *(
+        "https://keys.example.net/a",
+        "http://[::1]:8080/jwks",
+        "https://auth_server:8443/jwks",
+        "https://keys.internal./?a",
+    ),
+    *("http://localhost:5000", IssuerMetadata("https://keys.example.net")),
+]
+
+
+@pytest.mark.parametrize("location", STATED, ids=str)
 def test_keys_are_fetched_from_where_the_function_has_said(location: Any) -> None:
-    provider = issuer_of("a").provider(keys=RemoteKeys(location))
     run = Run(started(tenants_of(Directory()).verify(presented(token_of("a")))))
-    run.send(provider)
-    assert getattr(run.effect, "url", "").startswith("https://keys.example.net/")
+    run.send(issuer_of("a").provider(keys=RemoteKeys(location)))
+    assert getattr(run.effect, "url", "").startswith(str(location))
 
 
 def test_status_lists_are_fetched_from_where_the_function_has_said() -> None:

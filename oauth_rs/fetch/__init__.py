@@ -50,11 +50,14 @@ class HTTPSettings:
             raise ValueError("timeout is a number of seconds above 0")
         if self.proxy is not None:
             httpx2.Proxy(self.proxy)  # raises ValueError for what is not the URL of a proxy
-        if self.tls is not None and not isinstance(self.tls, ssl.SSLContext):
-            self._try(self.tls)
+        if self.tls is not None:
+            made = self.tls if isinstance(self.tls, ssl.SSLContext) else self._tried(self.tls)
+            if made.verify_mode != ssl.CERT_REQUIRED or not made.check_hostname:
+                # Tokens and secrets go to these servers, keys come from them (RFC 7662 section 4, RFC 8414 section 6).
+                raise ValueError(f"tls is to verify servers and the names they have, {_AS}")
 
-    def _try(self, tls: object) -> None:
-        if not callable(tls):
+    def _tried(self, tls: object) -> ssl.SSLContext:
+        if not callable(tls) or isinstance(tls, type):
             raise TypeError(f"tls is a TLS context, or a function that makes one, {_AS}")
         try:
             another = tls()
@@ -64,6 +67,7 @@ class HTTPSettings:
                 raise ValueError(f"tls makes a new context each time it is called, {_AS}")
         except OSError as error:
             raise ValueError(f"tls cannot make a TLS context: {error}") from error
+        return another
 
     def _made(self) -> ssl.SSLContext:
         if isinstance(self.tls, ssl.SSLContext):

@@ -81,16 +81,42 @@ def test_trust_anchors_may_be_given() -> None:
 SHARED = ssl.create_default_context()
 
 
+def nameless() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    return context
+
+
+def unverified() -> ssl.SSLContext:
+    context = nameless()
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 @pytest.mark.parametrize(
     ("tls", "error", "message"),
     [
         ("ca.pem", TypeError, "tls is a TLS context, or a function that makes one"),
+        (ssl.SSLContext, TypeError, "tls is a TLS context, or a function that makes one"),
+        (unverified(), ValueError, "tls is to verify servers"),
+        (unverified, ValueError, "tls is to verify servers"),
+        (nameless, ValueError, "tls is to verify servers"),
         (lambda: None, TypeError, "tls gives an ssl.SSLContext"),
         (lambda: SHARED, ValueError, "tls makes a new context each time"),
         (lambda: ssl.create_default_context(cafile="/nowhere/ca.pem"), ValueError, "tls cannot make .* No such file"),
         (lambda: ssl.create_default_context(cafile=__file__), ValueError, "tls cannot make"),
     ],
-    ids=["a path", "none", "the same", "no file", "no PEM"],
+    ids=[
+        "a path",
+        "a class",
+        "not verified",
+        "makes none that is",
+        "no names",
+        "none",
+        "the same",
+        "no file",
+        "no PEM",
+    ],
 )
 def test_what_makes_no_new_tls_contexts_is_refused_at_once(tls: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):

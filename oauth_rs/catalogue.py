@@ -7,13 +7,13 @@ files, see configuration.py. Does not know the grammar of SMART scopes, see smar
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from difflib import get_close_matches
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import compress
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from .entries import EntryError, meant, placed
 from .scope_families import ScopeFamily, has_parameters
 from .scopes import checked_scope
 from .smart_scopes import smart_scope
@@ -29,14 +29,6 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+")
 
 Declaration: TypeAlias = "Scope | Children"
 Children: TypeAlias = "Mapping[str, Declaration] | Sequence[str]"
-
-
-class EntryError(ValueError):
-    """A declaration is not good. `path` leads to what must be mended: the name of the entry, and its member if any."""
-
-    def __init__(self, message: str, *path: str | int) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +158,6 @@ class ScopeCatalogue:
         return [name for name in self.names if name not in below]
 
 
-def meant(word: object, known: Iterable[str]) -> str:
-    """A hint for who wrote `word`, which is not `known`: a near word, in any case of letters, or else a question."""
-    by_lower = {one.lower(): one for one in known}
-    near = get_close_matches(str(word).lower(), by_lower, n=1)  # data that no file has may have keys of other kinds
-    return f"did you mean {by_lower[near[0]]!r}?" if near else "is it misspelled, or not declared?"
-
-
 def _listed(scopes: Iterable[str]) -> Iterable[str]:
     if isinstance(scopes, str):  # else its letters would be taken for scopes
         raise TypeError("scopes are a list, not one string")
@@ -235,10 +220,8 @@ def _check_children(name: str, children: Any) -> None:
 
 
 def _check_token(text: str, name: str, *member: str) -> None:
-    try:
+    with placed(name, *member, what=", ".join((f"scope {name!r}", *member))):
         checked_scope(text)
-    except ValueError as error:
-        raise EntryError(f"{', '.join((f'scope {name!r}', *member))}: {error}", name, *member) from error
 
 
 def _aliases(scopes: Mapping[str, Scope]) -> dict[str, str]:

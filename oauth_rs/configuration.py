@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .catalogue import EntryError, Scope, ScopeCatalogue, meant
+from .catalogue import Scope, ScopeCatalogue
+from .entries import EntryError, meant
 from .json_lines import json_lines, line_of_second
 
 MAX_BYTES = 1 << 20  # a thousand scopes take a tenth of it; what is larger is hardly the file that was meant

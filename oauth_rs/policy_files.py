@@ -5,12 +5,11 @@ functions and stand in code alone. Compares no scope with a catalogue: the serve
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .catalogue import EntryError, meant
 from .configuration import load, load_json
+from .entries import EntryError, meant, placed
 from .openapi import policy_from
 from .operations import OperationError
 from .policy import APIScopes, NoScopes, OperationRule, OperationScopes, PassThrough, Policy, Public
@@ -68,7 +67,7 @@ def policy_of(data: Mapping[str, Any]) -> Policy:
     if forms == {"any_grant"}:
         _check_true(data["any_grant"], "the policy", "any_grant")
         return NoScopes()
-    with _located("the policy", "api"):
+    with placed("api", what="the policy"):
         return APIScopes(*_parts(data["api"], "the policy", "api"))
 
 
@@ -98,7 +97,7 @@ def _rule(entry: Any, what: str, *path: str) -> OperationRule:
                 raise EntryError(f"{what}: {member} says it all: leave the rest out", *path)
             return make()
     part = _part(entry, what, *path)
-    with _located(what, *path):
+    with placed(*path, what=what):
         return AllOf(part) if isinstance(part, str) else part
 
 
@@ -116,7 +115,7 @@ def _part(entry: Any, what: str, *path: str) -> str | Requirement:
     parts = [part for member in _PARTS if member in entry for part in _made(member, entry, what, path)]
     if len(parts) == 1 and "all" not in entry and not isinstance(parts[0], str):
         return parts[0]
-    with _located(what, *path):
+    with placed(*path, what=what):
         return AllOf(*parts)
 
 
@@ -132,7 +131,7 @@ def _check_member(member: str, entry: Mapping[str, Any], what: str, *path: str) 
 def _made(member: str, entry: Mapping[str, Any], what: str, path: tuple[str, ...]) -> list[str | Requirement]:
     """What one member of `entry` asks for; all members hold together."""
     value, place = entry[member], (*path, member)
-    with _located(what, *place):
+    with placed(*place, what=what):
         if member == "all":
             return _parts(value, what, *place)
         if member == "any":
@@ -169,13 +168,3 @@ def _texts(values: Any, what: str, *path: str) -> list[str]:
 def _check_true(value: Any, what: str, *path: str) -> None:
     if value is not True:
         raise EntryError(f"{what}: {path[-1]} is true, or left out", *path)
-
-
-@contextmanager
-def _located(what: str, *path: str) -> Iterator[None]:
-    try:
-        yield
-    except EntryError:
-        raise
-    except ValueError as error:
-        raise EntryError(f"{what}: {error}", *path) from error

@@ -11,11 +11,10 @@ from oauth_rs.catalogue import (
     REMEMBERED_SCOPES,
     REMEMBERED_SETS,
     Declaration,
-    EntryError,
     Scope,
     ScopeCatalogue,
-    meant,
 )
+from oauth_rs.entries import EntryError
 
 URL = "https://api.example.com/scopes/withdraw"
 BANK = ScopeCatalogue(
@@ -523,12 +522,6 @@ def test_the_check_says_what_may_have_been_meant(name: str, hint: str) -> None:
     with pytest.raises(ValueError, match="role 'teller': ") as caught:
         BANK.check([name], "role 'teller'")
     assert str(caught.value).endswith(hint)
-
-
-def test_a_hint_is_as_it_was_declared() -> None:
-    assert meant("READ", ["Read", "write"]) == "did you mean 'Read'?"
-    assert meant(5, ["read"]) == "is it misspelled, or not declared?"
-    assert meant("read", []) == "is it misspelled, or not declared?"
 
 
 # Families

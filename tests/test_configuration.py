@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_rs.catalogue import EntryError
 from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, load_json, read_catalogue
+from oauth_rs.entries import EntryError
 
 TOML = """\
 # it's the scopes of a "bank"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.catalogue import EntryError
 from oauth_rs.configuration import ConfigurationError
+from oauth_rs.entries import EntryError
 from oauth_rs.policy import OperationScopes
 from oauth_rs.policy_files import policy_of, read_openapi_policy, read_policy
 from oauth_rs.smart import smart

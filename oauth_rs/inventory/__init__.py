@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from ..catalogue import meant
+from ..entries import meant
 from .places import Found
 from .route import Protection, Route
 from .templates import templates

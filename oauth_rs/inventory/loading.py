@@ -11,7 +11,7 @@ from traceback import extract_tb
 from types import FunctionType
 from typing import Any
 
-from ..catalogue import meant
+from ..entries import meant
 
 _TARGET = re.compile(r"((?:\w+\.)*\w+):((?:\w+\.)*\w+)(\(\))?")
 _NOTHING = object()

@@ -6,12 +6,11 @@ that neither names an operation nor says who may call it, and does not check tha
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from keyword import iskeyword
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ..catalogue import EntryError
+from ..entries import EntryError, placed
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 MORE_METHODS = "additionalOperations"  # below it stand those of other methods, since OpenAPI 3.2
@@ -43,17 +42,6 @@ class Described(NamedTuple):
     def operation(self) -> str:
         """As in a policy, `GET /photos/<id>`."""
         return f"{self.method} {template_of(self.path)}"
-
-
-@contextmanager
-def placed(*path: str | int) -> Iterator[None]:
-    """A ValueError from within leaves as EntryError, of what `path` leads to unless it says more closely."""
-    try:
-        yield
-    except EntryError:
-        raise
-    except ValueError as error:
-        raise EntryError(str(error), *path) from error
 
 
 def operations_of(document: Document) -> Iterator[Described]:

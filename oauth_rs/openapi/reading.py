@@ -7,11 +7,11 @@ itself.
 from collections.abc import Mapping
 from typing import Any
 
-from ..catalogue import EntryError
+from ..entries import EntryError, placed
 from ..operations import OperationError
 from ..policy import OperationRule, OperationScopes, Public
 from ..scopes import AllOf, AnyOf
-from .document import REQUIREMENTS, Described, Document, carries_scopes, operations_of, placed, security_scheme
+from .document import REQUIREMENTS, Described, Document, carries_scopes, operations_of, security_scheme
 
 
 def policy_from(document: Document, *, default: str | OperationRule | None = None) -> OperationScopes:

@@ -6,14 +6,15 @@ for code alone. Asks no provider: a token is got when the first call needs one.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import EntryError, meant
 from ..client_auth import ClientAuth, ClientCertificate, ClientSecret, ClientSecretPost, PrivateKeyJWT
 from ..configuration import load, load_json
+from ..entries import EntryError, meant, placed
 from ..fetch import HTTPSettings
 from ..flow import Certificate
 from .client_credentials import ClientCredentials
@@ -87,14 +88,15 @@ class _Entry:
     environ: Mapping[str, str] = field(repr=False)
 
     def error(self, message: str, *option: str) -> EntryError:
-        return EntryError(f"connection {self.name!r}: {message}", self.name, *option)
+        return EntryError(f"{self._what}: {message}", self.name, *option)
 
-    def made(self, make: Callable[..., Any], *arguments: Any, at: str = "", **options: Any) -> Any:
-        """What `make` makes; what it complains about leaves as EntryError."""
-        try:
-            return make(*arguments, **options)
-        except (TypeError, ValueError) as error:
-            raise self.error(str(error), *([at] if at else [])) from error
+    def placed(self, *option: str) -> AbstractContextManager[None]:
+        """What is wrong within leaves as EntryError."""
+        return placed(self.name, *option, what=self._what)
+
+    @property
+    def _what(self) -> str:
+        return f"connection {self.name!r}"
 
     def text(self, option: str, given: str = "") -> str:
         """Raises EntryError where there is none, and `given` is not either."""
@@ -151,9 +153,10 @@ def _connection(entry: _Entry, http: HTTPSettings, shared: SharedTokens | None) 
         raise entry.error("method is for client_credentials: tokens are exchanged by POST", "method")
     else:
         make = TokenExchange
-    source = entry.made(make, entry.text("issuer"), client=client, http=http, **asked)
-    connection: Connection = entry.made(Connection, entry.text("base_url"), auth=source, at="base_url")
-    return connection
+    with entry.placed():
+        source = make(entry.text("issuer"), client=client, http=http, **asked)
+    with entry.placed("base_url"):
+        return Connection(entry.text("base_url"), auth=source)
 
 
 def _check_options(entry: _Entry) -> None:
@@ -175,12 +178,10 @@ def _client(entry: _Entry) -> ClientAuth:
             raise entry.error(f"{option} does not belong to auth = {auth!r}: {', '.join(_AUTHS[auth])} do", option)
     if auth == "private_key_jwt":
         more = {option: entry.options[option] for option in ("kid", "algorithm") if option in entry.options}
-        client = entry.made(PrivateKeyJWT, client_id, entry.content("key_file"), at="key_file", **more)
-    elif auth == "certificate":
-        certificate = Certificate(str(entry.file("chain")), str(entry.file("key")))
-        client = entry.made(ClientCertificate, client_id, certificate, at="client_id")
-    else:
+        with entry.placed("key_file"):
+            return PrivateKeyJWT(client_id, entry.content("key_file"), **more)
+    with entry.placed("client_id"):
+        if auth == "certificate":
+            return ClientCertificate(client_id, Certificate(str(entry.file("chain")), str(entry.file("key"))))
         make = ClientSecret if auth == "basic" else ClientSecretPost
-        client = entry.made(make, client_id, entry.secret(), at="client_id")
-    made: ClientAuth = client
-    return made
+        return make(client_id, entry.secret())

@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, OAuth2AuthorizationCodeBearer, SecurityScopes
 
-from oauth_rs.catalogue import EntryError
+from oauth_rs.entries import EntryError
 from oauth_rs.openapi import policy_from
 from oauth_rs.policy import OperationScopes, Public
 from oauth_rs.scopes import AllOf

@@ -9,8 +9,8 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oauth_rs.catalogue import EntryError
 from oauth_rs.configuration import ConfigurationError
+from oauth_rs.entries import EntryError
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.outbound import Connections, connections_of, read_connections
 from tests.outbound.provider import API, SECRET, Provider

@@ -49,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     scopes = commands.add_parser(
         "scopes",
         help="print the scopes of a configuration file as a tree",
-        description="Prints the scopes of a TOML or YAML file as a tree. Status 1 and file:line when it is not good; "
-        "with --check its policy is looked at too, where it has one.",
+        description="Prints the scopes of a TOML, YAML or JSON file as a tree. Status 1 and file:line when it is not "
+        "good; with --check its policy is looked at too, where it has one.",
     )
     scopes.set_defaults(run=_scopes)
     scopes.add_argument("file", type=Path)

@@ -1,4 +1,4 @@
-"""Configuration files in TOML or YAML, read into plain data that knows its lines (TOML 1.0, YAML 1.1).
+"""Configuration files in TOML, YAML or JSON, read into plain data that knows its lines (TOML 1.0, YAML 1.1, RFC 8259).
 
 A mistake leaves as `file:line: what is wrong and how to mend it`. Of YAML only what reads alike everywhere is taken: no
 aliases, merges and tags, no keys but text, numbers in decimal, `true` and `false`. Looks at no environment and includes
@@ -20,7 +20,9 @@ from .catalogue import Scope, ScopeCatalogue
 from .entries import EntryError, meant
 from .json_lines import json_lines, line_of_second
 
-MAX_BYTES = 1 << 20  # a thousand scopes take a tenth of it; what is larger is hardly the file that was meant
+# Of TOML and YAML: a thousand scopes take a tenth of it, what is larger is hardly the file that was meant. JSON may
+# be larger, for OpenAPI documents are.
+MAX_BYTES = 1 << 20
 KeyPath: TypeAlias = tuple[str | int, ...]
 _Lines: TypeAlias = dict[KeyPath, int]
 _Read: TypeAlias = tuple[Mapping[str, Any], _Lines]
@@ -70,6 +72,14 @@ class Document:
         """The error to raise about what `keys` lead to."""
         return _error(self.name, self.line(*keys), message)
 
+    def section(self, name: str) -> Mapping[str, Any]:
+        """The entries below `name`. Raises ConfigurationError where there is nothing that has entries."""
+        found = self.data.get(name)
+        if not isinstance(found, Mapping):
+            hint = "write its entries below its name" if name in self.data else meant(name, self.data)
+            raise self.error(f"there is no section `{name}`: {hint}", name)
+        return found
+
     @contextmanager
     def located(self, *keys: str | int) -> Iterator[None]:
         """A ValueError from within leaves as ConfigurationError, with the line of what `keys` lead to.
@@ -86,14 +96,17 @@ class Document:
 
 
 def load(path: str | os.PathLike[str]) -> Document:
-    """The content of the file at `path`: `.toml`, `.yaml` or `.yml`, UTF-8, 1 MiB at most. YAML needs PyYAML.
+    """The content of the file at `path`: `.toml`, `.yaml` or `.yml`, UTF-8, 1 MiB at most; or `.json` of any size.
 
-    Raises ConfigurationError, and OSError when the file cannot be read.
+    YAML needs PyYAML. Raises ConfigurationError, and OSError when the file cannot be read.
     """
     name = os.fspath(path)
-    parse = {".toml": _read_toml, ".yaml": _read_yaml, ".yml": _read_yaml}.get(Path(name).suffix.lower())
+    kind = Path(name).suffix.lower()
+    if kind == ".json":
+        return _load_json(name)
+    parse = {".toml": _read_toml, ".yaml": _read_yaml, ".yml": _read_yaml}.get(kind)
     if parse is None:
-        raise _error(name, 1, "the name tells the format: let it end in .toml, .yaml or .yml")
+        raise _error(name, 1, "the name tells the format: let it end in .toml, .yaml, .yml or .json")
     with Path(name).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -107,13 +120,8 @@ def load(path: str | os.PathLike[str]) -> Document:
     return Document(name=name, data=data, _lines=lambda: lines)
 
 
-def load_json(path: str | os.PathLike[str]) -> Document:
-    """The content of the file at `path`, which is JSON and may be larger: an OpenAPI document.
-
-    Raises ConfigurationError, and OSError when the file cannot be read.
-    """
-    name, content = os.fspath(path), Path(path).read_bytes()
-    text = ""
+def _load_json(name: str) -> Document:
+    content, text = Path(name).read_bytes(), ""
     try:
         text = content.decode(json.detect_encoding(content), "surrogatepass")
         data = json.loads(text, object_pairs_hook=_unique)
@@ -141,10 +149,7 @@ def read_catalogue(path: str | os.PathLike[str]) -> ScopeCatalogue:
     `children`, a list of names. Raises ConfigurationError, and OSError when the file cannot be read.
     """
     document = load(path)
-    section = document.data.get("scopes")
-    if not isinstance(section, Mapping):
-        hint = meant("scopes", document.data)
-        raise document.error(f"there is no section `scopes` with an entry for each scope: {hint}", "scopes")
+    section = document.section("scopes")
     with document.located("scopes"):
         return ScopeCatalogue({name: _scope(name, entry) for name, entry in section.items()})
 

@@ -1,4 +1,4 @@
-"""Policies as data, so that they may stand in a TOML or YAML file, and those that OpenAPI documents state.
+"""Policies as data, so that they may stand in a TOML, YAML or JSON file, and those that OpenAPI documents state.
 
 A policy is `any_grant`, `api`, or `operations` with a `default`; docs/policies.md shows every form. Conditions are
 functions and stand in code alone. Compares no scope with a catalogue: the server does.
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .configuration import load, load_json
+from .configuration import load
 from .entries import EntryError, meant, placed
 from .openapi import policy_from
 from .operations import OperationError
@@ -24,25 +24,22 @@ _SMART_OPTIONS = ("patient", "contexts", "filtered")
 
 
 def read_policy(path: str | os.PathLike[str]) -> Policy:
-    """The policy in the section `policy` of the file at `path`, TOML or YAML; other sections are left alone.
+    """The policy in the section `policy` of the file at `path`; other sections are left alone.
 
     Raises ConfigurationError, and OSError when the file cannot be read.
     """
     document = load(path)
-    section = document.data.get("policy")
-    if not isinstance(section, Mapping):
-        raise document.error(f"there is no section `policy`: {meant('policy', document.data)}", "policy")
+    section = document.section("policy")
     with document.located("policy"):
         return policy_of(section)
 
 
 def read_openapi_policy(path: str | os.PathLike[str], *, default: str | OperationRule | None = None) -> OperationScopes:
-    """What the OpenAPI document at `path` asks for: JSON, or YAML as `load` takes it. See `policy_from`.
+    """What the OpenAPI document at `path` asks for, as `load` takes it. See `policy_from`.
 
     Raises ConfigurationError, and OSError when the file cannot be read.
     """
-    name = os.fspath(path)
-    document = load_json(name) if name.lower().endswith(".json") else load(name)
+    document = load(path)
     with document.located():
         return policy_from(document.data, default=default)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, load_json, read_catalogue
+from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, read_catalogue
 from oauth_rs.entries import EntryError
 
 TOML = """\
@@ -41,6 +41,16 @@ scopes:
   deposit: {id: 18}
   balance:
 """
+JSON = """\
+{"scopes": {
+    "withdraw": {
+        "description": "Take money out", "url": "https://api.example.com/scopes/withdraw", "id": 17,
+        "children": ["deposit", "balance"]
+    },
+    "deposit": {"id": 18},
+    "balance": null
+}}
+"""
 TREE = """\
 withdraw: Take money out (https://api.example.com/scopes/withdraw, id 17)
   deposit (id 18)
@@ -68,8 +78,11 @@ def complaint(action: Callable[[Path], object], path: Path) -> str:
     return text.removeprefix(f"{path}:")
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.toml", TOML), ("a.yaml", YAML), ("b.YML", YAML), ("c.TOML", TOML)])
-def test_a_catalogue_is_read_from_toml_and_from_yaml_alike(write: Write, name: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", TOML), ("a.yaml", YAML), ("a.json", JSON), ("b.YML", YAML), ("c.TOML", TOML), ("d.JSON", JSON)],
+)
+def test_a_catalogue_is_read_from_toml_yaml_and_json_alike(write: Write, name: str, text: str) -> None:
     path = write(name, text)
     for spelling in (path, str(path)):
         catalogue = read_catalogue(spelling)
@@ -225,9 +238,9 @@ def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(write: Wri
 @pytest.mark.parametrize(
     ("text", "complaint_is"),
     [
-        ("", "1: there is no section `scopes` with an entry for each scope: is it misspelled, or not declared?"),
-        ("[scope.a]\n", "1: there is no section `scopes` with an entry for each scope: did you mean 'scope'?"),
-        ("x = 1\nscopes = 1\n", "2: there is no section `scopes` with an entry for each scope: did you mean 'scopes'?"),
+        ("", "1: there is no section `scopes`: is it misspelled, or not declared?"),
+        ("[scope.a]\n", "1: there is no section `scopes`: did you mean 'scope'?"),
+        ("x = 1\nscopes = 1\n", "2: there is no section `scopes`: write its entries below its name"),
         ("[[scopes]]\n", "1: there is no section `scopes`"),
         ("[scopes.a]\nid = \n", "2: not TOML: Invalid value"),
         ("[scopes.a]\nid = 1\nid = 2\n", "3: not TOML: Cannot overwrite a value"),
@@ -282,8 +295,8 @@ KEY = "a key is text"
     [
         ("", "1: there is no section `scopes`"),
         ("# nothing\n", "1: there is no section `scopes`"),
-        ("scops: {}\n", "1: there is no section `scopes` with an entry for each scope: did you mean 'scops'?"),
-        ("x: 1\nscopes:\n", "2: there is no section `scopes`"),
+        ("scops: {}\n", "1: there is no section `scopes`: did you mean 'scops'?"),
+        ("x: 1\nscopes:\n", "2: there is no section `scopes`: write its entries below its name"),
         ("- a\n", f"1: {SECTIONS}"),
         ("a\n", f"1: {SECTIONS}"),
         ("scopes:\n  a: {}\n  b: {}\n  a: {}\n", "4: 'a' is there twice, first in line 2: take one out"),
@@ -375,9 +388,10 @@ def test_yaml_without_pyyaml_says_what_to_install(write: Write, monkeypatch: pyt
     assert str(read_catalogue(write("a.toml", TOML))) == TREE
 
 
-@pytest.mark.parametrize("name", ["a.json", "a", "toml", ".toml", "a.toml.bak", "a.yamlx", "a.ini"])
+@pytest.mark.parametrize("name", ["json", ".json", "a", "toml", ".toml", "a.toml.bak", "a.yamlx", "a.ini"])
 def test_a_file_of_another_kind_is_refused_unread(tmp_path: Path, name: str) -> None:
-    assert complaint(load, tmp_path / name) == "1: the name tells the format: let it end in .toml, .yaml or .yml"
+    told = "1: the name tells the format: let it end in .toml, .yaml, .yml or .json"
+    assert complaint(load, tmp_path / name) == told
 
 
 @pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
@@ -386,12 +400,16 @@ def test_a_file_over_the_limit_is_refused(write: Write, name: str) -> None:
     assert complaint(load, write(name, "#" * (MAX_BYTES + 1))).startswith(f"1: over {MAX_BYTES} bytes")
 
 
+def test_json_may_be_larger(write: Write) -> None:
+    assert load(write("a.json", "{}" + " " * MAX_BYTES)).data == {}
+
+
 def test_a_file_without_an_end_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
     (tmp_path / "a.toml").symlink_to("/dev/zero")
     assert complaint(load, tmp_path / "a.toml").startswith("1: over")
 
 
-@pytest.mark.parametrize("name", ["absent.toml", "absent.yaml", "folder.toml"])
+@pytest.mark.parametrize("name", ["absent.toml", "absent.yaml", "absent.json", "folder.toml"])
 def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(OSError, match=name):
@@ -447,7 +465,7 @@ def test_an_error_can_be_made_for_any_entry(document: Document) -> None:
 
 
 def test_json_is_read_and_has_lines(write: Write) -> None:
-    document = load_json(write("a.json", '{\n"a": {\n"b": [1, "x"]}}'))
+    document = load(write("a.json", '{\n"a": {\n"b": [1, "x"]}}'))
     assert document.data == {"a": {"b": [1, "x"]}}
     assert [document.line(*path) for path in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [2, 3, 2, 1]
 
@@ -465,4 +483,4 @@ def test_json_is_read_and_has_lines(write: Write) -> None:
     ids=["syntax", "empty", "list", "bytes", "twice", "deep"],
 )
 def test_json_that_is_none_is_refused(write: Write, content: str | bytes, message: str) -> None:
-    assert complaint(load_json, write("a.json", content)).startswith(message)
+    assert complaint(load, write("a.json", content)).startswith(message)

@@ -76,7 +76,7 @@ def test_a_policy_is_read_from_a_file(written: Written) -> None:
     assert found.parameters == {"id": 7}
 
 
-def test_yaml_says_the_same(written: Written) -> None:
+def test_yaml_and_json_say_the_same(written: Written) -> None:
     text = """\
 policy:
   operations:
@@ -88,12 +88,19 @@ policy:
         - all: [audit, admin]
   default: other
 """
-    assert shown(read_policy(written("api.yaml", text))) == {
-        "GET /health": "Public()",
-        "GET /photos/<int:id>": "AllOf('photos.read')",
-        "GET /reports": "AnyOf('reports', AllOf('audit', 'admin'))",
-        "default": "AllOf('other')",
+    rules = {
+        "GET /health": {"public": True},
+        "GET /photos/<int:id>": "photos.read",
+        "GET /reports": {"any": ["reports", {"all": ["audit", "admin"]}]},
     }
+    same = json.dumps({"policy": {"operations": rules, "default": "other"}})
+    for path in (written("api.yaml", text), written("api.json", same)):
+        assert shown(read_policy(path)) == {
+            "GET /health": "Public()",
+            "GET /photos/<int:id>": "AllOf('photos.read')",
+            "GET /reports": "AnyOf('reports', AllOf('audit', 'admin'))",
+            "default": "AllOf('other')",
+        }
 
 
 @pytest.mark.parametrize(

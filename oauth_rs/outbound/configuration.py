@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..client_auth import ClientAuth, ClientCertificate, ClientSecret, ClientSecretPost, PrivateKeyJWT
-from ..configuration import load, load_json
+from ..configuration import load
 from ..entries import EntryError, meant, placed
 from ..fetch import HTTPSettings
 from ..flow import Certificate
@@ -50,11 +50,8 @@ def read_connections(
     Files that it names are looked for from its folder; see connections_of. Raises ConfigurationError, and OSError when
     the file cannot be read.
     """
-    document = load_json(path) if Path(path).suffix.lower() == ".json" else load(path)
-    section = document.data.get("connections")
-    if not isinstance(section, Mapping):
-        hint = meant("connections", document.data)
-        raise document.error(f"there is no section `connections` with an entry for each: {hint}", "connections")
+    document = load(path)
+    section = document.section("connections")
     with document.located("connections"):
         return connections_of(section, folder=Path(path).parent, environ=environ, http=http, shared=shared)
 

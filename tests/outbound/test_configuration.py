@@ -112,7 +112,7 @@ def test_files_are_looked_for_beside_the_one_that_names_them(written: Written, f
         ("a.json", JSON.replace("issuer", "isuer"), ":1: connection 'billing': there is no option 'isuer': did you me"),
         ("a.toml", TOML.replace("BILLING", "BILL"), ":5: connection 'billing': the environment variable 'BILL_SECRET'"),
         ("a.toml", TOML.replace('["bills.read"]', "5"), ":1: connection 'billing': scopes is a list"),
-        ("a.toml", "[connection.billing]\n", ":1: there is no section `connections` with an entry for each: did you"),
+        ("a.toml", "[connection.billing]\n", ":1: there is no section `connections`: did you mean 'connection'?"),
         ("a.toml", "connections = 5\n", ":1: there is no section `connections`"),
         ("a.toml", "[connections]\nbilling = 5\n", ":2: connection 'billing': write base_url"),
         ("a.json", "{", ":1: Expecting"),

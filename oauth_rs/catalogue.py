@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from .entries import EntryError, meant, placed
-from .scope_families import ScopeFamily, has_parameters
+from .scope_families import ScopeFamily
+from .scope_templates import is_template
 from .scopes import checked_scope
 from .smart_scopes import smart_scope
 
@@ -195,8 +196,10 @@ def _check(name: Any, scope: Any) -> None:
     if not isinstance(name, str):
         raise EntryError(f"the name of a scope is text, not {type(name).__name__}: put it in quotes")
     _check_token(name, name)
-    if has_parameters(name):
-        raise EntryError(f"scope {name!r} stands for many: name it in families, where nothing implies it", name)
+    if is_template(name):
+        raise EntryError(
+            f"scope {name!r} has braces, as templates do: name those in families, where nothing implies them", name
+        )
     if not isinstance(scope.description, str) or not scope.description.isprintable():
         raise EntryError(f"scope {name!r}: the description is one line of text", name, "description")
     if not isinstance(scope.url, str):

@@ -6,20 +6,14 @@ smart.py, nest in the same way. Does not know hierarchies of scopes, nor which o
 
 import re
 from collections.abc import Collection, Mapping
-from itertools import pairwise
-from string import Formatter
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from .errors import InsufficientAuthentication, InsufficientScope, OAuthError
 from .flow import Flow, at_once
 from .request import Request
+from .scope_templates import Template, is_template
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-# What a parameter may put into a scope: RFC 3986 section 2.3, so none of the marks that part a scope into its pieces.
-# Otherwise the value `a:admin` would make one scope out of another.
-MAX_PARAMETER = 256
-_PARAMETER = re.compile(rf"[A-Za-z0-9._~-]{{1,{MAX_PARAMETER}}}")
-MARKS = frozenset("._~-")
 Lack: TypeAlias = OAuthError | None
 
 
@@ -149,19 +143,19 @@ class ScopeTemplate:
     names such a scope: nothing of a request is echoed.
     """
 
-    __slots__ = ("_marks", "template")
+    __slots__ = ("_filling", "template")
 
     needs_request = True
     scopes: tuple[str, ...] = ()
 
     def __init__(self, template: str) -> None:
         self.template = checked_scope(template)
-        self._marks = marks_beside(template)
+        self._filling = Template(template)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The parameters of the path that it names."""
-        return tuple(self._marks)
+        return self._filling.parameters
 
     def met_by(self, _held: Collection[str], /) -> bool:
         """False: which scope it is depends on the request."""
@@ -170,11 +164,9 @@ class ScopeTemplate:
     def shortfall(self, grant: Granted, request: Request | None, /) -> Lack:
         if request is None:
             raise TypeError(f"{self.template!r} needs the path of the request: ask for it with @requires or a policy")
-        values = {name: _value(request.parameters, name, self.template) for name in self._marks}
-        fit = all(_PARAMETER.fullmatch(value) and self._marks[name].isdisjoint(value) for name, value in values.items())
-        if fit and self.template.format_map(values) in grant.scopes:
-            return None
-        return lacking(self)
+        values = {name: _value(request.parameters, name, self.template) for name in self.parameters}
+        scope = self._filling.filled(values)
+        return None if scope is not None and scope in grant.scopes else lacking(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ScopeTemplate) and self.template == other.template
@@ -228,7 +220,7 @@ def _checked(part: str | Requirement) -> str | Requirement:
     if not isinstance(part, str):
         return part
     checked_scope(part)
-    return ScopeTemplate(part) if "{" in part or "}" in part else part
+    return ScopeTemplate(part) if is_template(part) else part
 
 
 def _cheap_first(parts: tuple[str | Requirement, ...]) -> tuple[Requirement, ...]:
@@ -245,25 +237,6 @@ def _add(found: InsufficientAuthentication, lack: InsufficientAuthentication) ->
     ages = [age for age in (found.max_age, lack.max_age) if age is not None]
     found.acr_values = found.acr_values or lack.acr_values
     found.max_age = min(ages, default=None)
-
-
-def marks_beside(template: str) -> dict[str, set[str]]:
-    """Each parameter of `template` -> those of its marks that part it from the rest. Raises ValueError."""
-    found: dict[str, set[str]] = {}
-    try:
-        pieces = [*Formatter().parse(template), ("", None, None, None)]
-    except ValueError as error:
-        raise ValueError(f"{template!r}: a brace of the scope itself is written twice, as '{{{{'") from error
-    for (before, name, spec, how), (after, following, *_) in pairwise(pieces):
-        if name is None:
-            continue
-        if not name.isidentifier() or spec or how or (following is not None and not after):
-            raise ValueError(f"{template!r} has a parameter that is none: write 'tenant:{{tenant}}:read'")
-        if (before[-1:] + after[:1]).isascii() and any(map(str.isalnum, before[-1:] + after[:1])):
-            # What stands there may also begin or end a value, and one scope be made of two paths.
-            raise ValueError(f"{template!r} needs a mark beside its parameter: write 'tenant:{{tenant}}:read'")
-        found.setdefault(name, set()).update(MARKS.intersection((before[-1:], after[:1])))
-    return found
 
 
 def _value(parameters: Mapping[str, Any], name: str, template: str) -> str:

@@ -546,12 +546,13 @@ def test_scopes_of_another_shape_are_not(name: str) -> None:
 
 @pytest.mark.parametrize("scopes", [{"tenant:{tenant}:read": {}}, {"photos": {"a:{b}": {}}}, {"a:{{b": {}}], ids=str)
 def test_a_family_is_no_name(scopes: dict[str, Declaration]) -> None:
-    with pytest.raises(EntryError, match="stands for many: name it in families"):
+    with pytest.raises(EntryError, match="has braces, as templates do: name those in families"):
         ScopeCatalogue(scopes)
 
 
 def test_a_family_is_a_template() -> None:
-    with pytest.raises(ValueError, match="'photos' is one scope"):
-        ScopeCatalogue({}, families=["photos"])
+    for scope in ("photos", "a:{{b}}"):
+        with pytest.raises(ValueError, match=f"'{scope}' is one scope"):
+            ScopeCatalogue({}, families=["tenant:{tenant}:read", scope])
     with pytest.raises(TypeError, match="a list, not one string"):
         ScopeCatalogue({}, families="a:{b}")

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -9,6 +9,8 @@ from oauth_rs.flow import Certificate
 from tests.support.issuing import Issuer
 from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import certificate_of
+
+Written = Callable[[str, str | bytes], Path]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +29,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.fixture
 def issuer() -> Issuer:
     return Issuer()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """Writes a file of this name and content, and gives its path."""
+
+    def write(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, read_catalogue
 from oauth_rs.entries import EntryError
+from tests.conftest import Written
 
 TOML = """\
 # it's the scopes of a "bank"
@@ -55,17 +56,6 @@ TREE = """\
 withdraw: Take money out (https://api.example.com/scopes/withdraw, id 17)
   deposit (id 18)
   balance"""
-Write = Callable[[str, str | bytes], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def to(name: str, content: str | bytes) -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return to
 
 
 def complaint(action: Callable[[Path], object], path: Path) -> str:
@@ -82,8 +72,8 @@ def complaint(action: Callable[[Path], object], path: Path) -> str:
     ("name", "text"),
     [("a.toml", TOML), ("a.yaml", YAML), ("a.json", JSON), ("b.YML", YAML), ("c.TOML", TOML), ("d.JSON", JSON)],
 )
-def test_a_catalogue_is_read_from_toml_yaml_and_json_alike(write: Write, name: str, text: str) -> None:
-    path = write(name, text)
+def test_a_catalogue_is_read_from_toml_yaml_and_json_alike(written: Written, name: str, text: str) -> None:
+    path = written(name, text)
     for spelling in (path, str(path)):
         catalogue = read_catalogue(spelling)
         assert str(catalogue) == TREE
@@ -91,14 +81,14 @@ def test_a_catalogue_is_read_from_toml_yaml_and_json_alike(write: Write, name: s
 
 
 @pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
-def test_other_sections_are_left_alone_and_an_empty_one_is_a_catalogue(write: Write, name: str) -> None:
+def test_other_sections_are_left_alone_and_an_empty_one_is_a_catalogue(written: Written, name: str) -> None:
     text = "scopes = {}\n[other]\nx = 1\n" if name == "a.toml" else "scopes: {}\nother:\n  x: 1\n"
-    assert len(read_catalogue(write(name, text))) == 0
+    assert len(read_catalogue(written(name, text))) == 0
 
 
 @pytest.mark.parametrize("text", [TOML.replace("\n", "\r\n"), "\ufeff" + TOML])
-def test_files_of_windows_are_read(write: Write, text: str) -> None:
-    document = load(write("a.toml", text))
+def test_files_of_windows_are_read(written: Written, text: str) -> None:
+    document = load(written("a.toml", text))
     assert document.line("scopes", "deposit", "id") == 12
 
 
@@ -121,14 +111,14 @@ def test_files_of_windows_are_read(write: Write, text: str) -> None:
     ids=str,
 )
 def test_a_document_knows_the_line_of_an_entry_or_of_what_is_above_it(
-    write: Write, keys: KeyPath, in_toml: int, in_yaml: int
+    written: Written, keys: KeyPath, in_toml: int, in_yaml: int
 ) -> None:
-    assert load(write("a.toml", TOML)).line(*keys) == in_toml
-    assert load(write("a.yaml", YAML)).line(*keys) == in_yaml
+    assert load(written("a.toml", TOML)).line(*keys) == in_toml
+    assert load(written("a.yaml", YAML)).line(*keys) == in_yaml
 
 
-def test_a_document_shows_its_name_and_not_what_it_holds(write: Write) -> None:
-    path = write("a.toml", "secret = 'x1y2z3'\n")
+def test_a_document_shows_its_name_and_not_what_it_holds(written: Written) -> None:
+    path = written("a.toml", "secret = 'x1y2z3'\n")
     assert repr(load(path)) == f"Document(name={str(path)!r})"
 
 
@@ -176,9 +166,9 @@ at = 17
     ids=str,
 )
 def test_the_lines_of_toml_hold_with_arrays_of_tables_strings_and_comments(
-    write: Write, keys: KeyPath, line: int
+    written: Written, keys: KeyPath, line: int
 ) -> None:
-    assert load(write("a.toml", TABLES)).line(*keys) == line
+    assert load(written("a.toml", TABLES)).line(*keys) == line
 
 
 PIECES = st.sampled_from(
@@ -228,9 +218,9 @@ def test_every_value_of_toml_is_found_in_the_line_where_its_statement_begins(
         assert document.line(*keys) == line
 
 
-def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(write: Write) -> None:
+def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(written: Written) -> None:
     long = "long = [\n" + '["x"],\n' * 50_000 + "]\nlast = 1\n"
-    document = load(write("a.toml", long + "[" + "a." * 5_000 + "a]\n"))
+    document = load(written("a.toml", long + "[" + "a." * 5_000 + "a]\n"))
     assert document.line("last") == 50_003
     assert document.line("a", "a", "a") == 50_004
 
@@ -281,8 +271,8 @@ def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(write: Wri
     ],
     ids=lambda value: ascii(value)[:50],
 )
-def test_a_mistake_in_toml_is_told_with_its_line(write: Write, text: str | bytes, complaint_is: str) -> None:
-    assert complaint(read_catalogue, write("a.toml", text)).startswith(complaint_is)
+def test_a_mistake_in_toml_is_told_with_its_line(written: Written, text: str | bytes, complaint_is: str) -> None:
+    assert complaint(read_catalogue, written("a.toml", text)).startswith(complaint_is)
 
 
 SECTIONS = "a file is made of sections"
@@ -352,17 +342,17 @@ KEY = "a key is text"
     ],
     ids=lambda value: ascii(value)[:50],
 )
-def test_a_mistake_in_yaml_is_told_with_its_line(write: Write, text: str | bytes, complaint_is: str) -> None:
-    assert complaint(read_catalogue, write("a.yaml", text)).startswith(complaint_is)
+def test_a_mistake_in_yaml_is_told_with_its_line(written: Written, text: str | bytes, complaint_is: str) -> None:
+    assert complaint(read_catalogue, written("a.yaml", text)).startswith(complaint_is)
 
 
-def test_yaml_is_read_into_plain_data(write: Write) -> None:
+def test_yaml_is_read_into_plain_data(written: Written) -> None:
     text = "a: [1, -2, +3, 0, 1.5, true, False, ~, null, '017', \"no\", x*y, 'a\nb']\nb: {c: {d: }}\n"
-    assert load(write("a.yaml", text)).data == {
+    assert load(written("a.yaml", text)).data == {
         "a": [1, -2, 3, 0, 1.5, True, False, None, None, "017", "no", "x*y", "a b"],
         "b": {"c": {"d": None}},
     }
-    assert load(write("a.yml", "")).data == {}
+    assert load(written("a.yml", "")).data == {}
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200), st.sampled_from(["toml", "yaml"]))
@@ -378,14 +368,14 @@ def test_whatever_a_file_holds_it_is_read_or_refused(
         assert str(error).startswith(f"{path}:")  # noqa: PT017 - most are refused, some may pass
 
 
-def test_no_value_of_a_file_is_shown_that_may_be_a_secret(write: Write) -> None:
-    assert "0123456701234567" not in complaint(load, write("a.yaml", "secret: 0123456701234567\n"))
+def test_no_value_of_a_file_is_shown_that_may_be_a_secret(written: Written) -> None:
+    assert "0123456701234567" not in complaint(load, written("a.yaml", "secret: 0123456701234567\n"))
 
 
-def test_yaml_without_pyyaml_says_what_to_install(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yaml_without_pyyaml_says_what_to_install(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
-    assert complaint(load, write("a.yaml", YAML)) == "1: YAML needs PyYAML: pip install 'oauth_rs[yaml]'"
-    assert str(read_catalogue(write("a.toml", TOML))) == TREE
+    assert complaint(load, written("a.yaml", YAML)) == "1: YAML needs PyYAML: pip install 'oauth_rs[yaml]'"
+    assert str(read_catalogue(written("a.toml", TOML))) == TREE
 
 
 @pytest.mark.parametrize("name", ["json", ".json", "a", "toml", ".toml", "a.toml.bak", "a.yamlx", "a.ini"])
@@ -395,13 +385,13 @@ def test_a_file_of_another_kind_is_refused_unread(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["a.toml", "a.yaml"])
-def test_a_file_over_the_limit_is_refused(write: Write, name: str) -> None:
-    assert load(write(name, "#" * MAX_BYTES)).data == {}
-    assert complaint(load, write(name, "#" * (MAX_BYTES + 1))).startswith(f"1: over {MAX_BYTES} bytes")
+def test_a_file_over_the_limit_is_refused(written: Written, name: str) -> None:
+    assert load(written(name, "#" * MAX_BYTES)).data == {}
+    assert complaint(load, written(name, "#" * (MAX_BYTES + 1))).startswith(f"1: over {MAX_BYTES} bytes")
 
 
-def test_json_may_be_larger(write: Write) -> None:
-    assert load(write("a.json", "{}" + " " * MAX_BYTES)).data == {}
+def test_json_may_be_larger(written: Written) -> None:
+    assert load(written("a.json", "{}" + " " * MAX_BYTES)).data == {}
 
 
 def test_a_file_without_an_end_is_read_no_further_than_the_limit(tmp_path: Path) -> None:
@@ -417,8 +407,8 @@ def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path, name: str) ->
 
 
 @pytest.fixture
-def document(write: Write) -> Document:
-    return load(write("a.toml", "[policy]\nfirst = 1\n[policy.second]\nx = 1\n"))
+def document(written: Written) -> Document:
+    return load(written("a.toml", "[policy]\nfirst = 1\n[policy.second]\nx = 1\n"))
 
 
 @pytest.mark.parametrize(
@@ -464,8 +454,8 @@ def test_an_error_can_be_made_for_any_entry(document: Document) -> None:
 # JSON
 
 
-def test_json_is_read_and_has_lines(write: Write) -> None:
-    document = load(write("a.json", '{\n"a": {\n"b": [1, "x"]}}'))
+def test_json_is_read_and_has_lines(written: Written) -> None:
+    document = load(written("a.json", '{\n"a": {\n"b": [1, "x"]}}'))
     assert document.data == {"a": {"b": [1, "x"]}}
     assert [document.line(*path) for path in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [2, 3, 2, 1]
 
@@ -482,5 +472,5 @@ def test_json_is_read_and_has_lines(write: Write) -> None:
     ],
     ids=["syntax", "empty", "list", "bytes", "twice", "deep"],
 )
-def test_json_that_is_none_is_refused(write: Write, content: str | bytes, message: str) -> None:
-    assert complaint(load, write("a.json", content)).startswith(message)
+def test_json_that_is_none_is_refused(written: Written, content: str | bytes, message: str) -> None:
+    assert complaint(load, written("a.json", content)).startswith(message)

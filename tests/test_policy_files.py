@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,8 @@ from oauth_rs.entries import EntryError
 from oauth_rs.policy import OperationScopes
 from oauth_rs.policy_files import policy_of, read_openapi_policy, read_policy
 from oauth_rs.smart import smart
+from tests.conftest import Written
 from tests.support.playing import PlainRequest
-
-Written = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Written:
-    def write(name: str, text: str) -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
 
 TOML = """\
 [scopes.photos]

@@ -1,6 +1,5 @@
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from oauth_rs.configuration import ConfigurationError
 from oauth_rs.entries import EntryError
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.outbound import Connections, connections_of, read_connections
+from tests.conftest import Written
 from tests.outbound.provider import API, SECRET, Provider
 from tests.support.trusting import certificate_of
 
@@ -41,17 +41,6 @@ connections:
     scopes: [bills.read]
 """
 JSON = json.dumps({"connections": {"billing": {**BILLING, "scopes": ["bills.read"]}}})
-Written = Callable[[str, str], Path]
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Written:
-    def write(name: str, text: str) -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
 
 
 @pytest.fixture

@@ -59,16 +59,23 @@ def operations_of(document: Document) -> Iterator[Described]:
         for method in METHODS:
             if method in item:
                 yield _described(method.upper(), path, item[method], "paths", path, method)
-        with placed("paths", path, MORE_METHODS):
-            more = checked_object(item.get(MORE_METHODS, {}), f"{path}: {MORE_METHODS}")
-        for method, members in more.items():
-            yield _described(method, path, members, "paths", path, MORE_METHODS, method)
+        yield from _further(path, item)
+
+
+def _further(path: str, item: Document) -> Iterator[Described]:
+    """The operations whose methods have no member of their own."""
+    with placed("paths", path, MORE_METHODS):
+        more = checked_object(item.get(MORE_METHODS, {}), f"{path}: {MORE_METHODS}")
+    for method, members in more.items():
+        place = ("paths", path, MORE_METHODS, method)
+        with placed(*place):
+            if method.lower() in METHODS:
+                raise ValueError(f"{path}: {method} has a member of its own, {method.lower()!r}: move it there")
+        yield _described(method, path, members, *place)
 
 
 def _described(method: str, path: str, members: Any, *place: str) -> Described:
     with placed(*place):
-        if place[-1] == method and method.lower() in METHODS:
-            raise ValueError(f"{path}: {method} has a member of its own, {method.lower()!r}: move it there")
         return Described(method, path, checked_object(members, f"{method} {path}"), place)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oauth_rs.entries import EntryError
 from oauth_rs.openapi.document import (
     METHODS,
     carries_scopes,
@@ -271,9 +272,10 @@ def test_a_scheme_of_no_type_carries_no_scopes(kind: Any) -> None:
     assert not carries_scopes({"type": kind, "scheme": "bearer"})
 
 
-def test_openapi_3_2_has_operations_of_other_methods() -> None:
+@pytest.mark.parametrize("version", ["3.2.0", "3.0.4"])  # older documents may not have them, but would mean the same
+def test_there_are_operations_of_other_methods(version: str) -> None:
     item = {"query": {}, "additionalOperations": {"PURGE": {"summary": "x"}}}
-    query, purge = operations_of({"openapi": "3.2.0", "paths": {"/a/{b}": item}})
+    query, purge = operations_of({"openapi": version, "paths": {"/a/{b}": item}})
     assert (query.operation, query.place) == ("QUERY /a/<b>", ("paths", "/a/{b}", "query"))
     assert (purge.operation, purge.members) == ("PURGE /a/<b>", {"summary": "x"})
     assert purge.place == ("paths", "/a/{b}", "additionalOperations", "PURGE")
@@ -291,6 +293,12 @@ def test_openapi_3_2_has_operations_of_other_methods() -> None:
 def test_what_are_no_further_operations_are_refused(more: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         list(operations_of({"openapi": "3.2.0", "paths": {"/a": {"additionalOperations": more}}}))
+
+
+def test_the_place_of_an_operation_with_a_member_of_its_own_is_told() -> None:
+    with pytest.raises(EntryError) as caught:
+        list(operations_of(document({"/a": {"additionalOperations": {"GET": None}}})))
+    assert caught.value.path == ("paths", "/a", "additionalOperations", "GET")
 
 
 def test_no_further_operations_stand_beside_a_reference() -> None:

@@ -110,8 +110,12 @@ class _Entry:
 
     def file(self, option: str) -> Path:
         path = self.folder / self.text(option)
-        if not path.is_file():
-            raise self.error(f"{option} names no file: {str(path)!r}", option)
+        try:
+            found = path.is_file()
+        except OSError:  # too long for a path
+            found = False
+        if not found:  # not shown, here and below: it may be the secret itself, written in the wrong place
+            raise self.error(f"{option} names no file", option)
         return path
 
     def content(self, option: str) -> str:
@@ -130,11 +134,11 @@ class _Entry:
         if "client_secret_file" in self.options:
             return self.content("client_secret_file").rstrip("\r\n")
         variable = self.text("client_secret_env")
-        if not _VARIABLE.fullmatch(variable):  # not shown: it may be the secret
+        if not _VARIABLE.fullmatch(variable):
             raise self.error("client_secret_env is the name of an environment variable", "client_secret_env")
         secret = self.environ.get(variable, "")
         if not secret:
-            raise self.error(f"the environment variable {variable!r} is not set, or empty", "client_secret_env")
+            raise self.error("the environment variable that it names is not set, or empty", "client_secret_env")
         return secret
 
 

@@ -81,7 +81,7 @@ def test_connections_are_read_from_a_file(written: Written, name: str, text: str
 def test_the_environment_of_the_process_has_the_secrets(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written("a.toml", TOML)
     monkeypatch.delenv("BILLING_SECRET", raising=False)
-    with pytest.raises(ConfigurationError, match="'BILLING_SECRET' is not set"):
+    with pytest.raises(ConfigurationError, match="variable that it names is not set"):
         read_connections(path)
     monkeypatch.setitem(os.environ, "BILLING_SECRET", SECRET)
     assert list(read_connections(path)) == list(connections_of({"billing": BILLING})) == ["billing"]
@@ -99,7 +99,11 @@ def test_files_are_looked_for_beside_the_one_that_names_them(written: Written, f
         ("a.toml", TOML.replace("scopes", "scope"), ":6: connection 'billing': there is no option 'scope': did you me"),
         ("a.yaml", YAML.replace("issuer", "isuer"), ":4: connection 'billing': there is no option 'isuer': did you me"),
         ("a.json", JSON.replace("issuer", "isuer"), ":1: connection 'billing': there is no option 'isuer': did you me"),
-        ("a.toml", TOML.replace("BILLING", "BILL"), ":5: connection 'billing': the environment variable 'BILL_SECRET'"),
+        (
+            "a.toml",
+            TOML.replace("BILLING", "BILL"),
+            ":5: connection 'billing': the environment variable that it names is not set",
+        ),
         ("a.toml", TOML.replace('["bills.read"]', "5"), ":1: connection 'billing': scopes is a list"),
         ("a.toml", "[connection.billing]\n", ":1: there is no section `connections`: did you mean 'connection'?"),
         ("a.toml", "connections = 5\n", ":1: there is no section `connections`"),
@@ -203,7 +207,7 @@ def test_settings_and_shared_tokens_hold_for_all(provider: Provider) -> None:
         ({"client_secret_env": None}, "client_secret_env", "either client_secret_env"),
         ({"client_secret_file": "secret"}, "client_secret_env", "either client_secret_env"),
         ({"client_secret_env": f"{SECRET}!"}, "client_secret_env", "the name of an environment variable"),
-        ({"client_secret_env": "EMPTY"}, "client_secret_env", "'EMPTY' is not set, or empty"),
+        ({"client_secret_env": "EMPTY"}, "client_secret_env", "that it names is not set, or empty"),
         ({"client_secret_env": None, "client_secret_file": "none"}, "client_secret_file", "names no file"),
         ({"client_secret_env": None, "client_secret_file": "odd"}, "client_secret_file", "cannot be read as UTF-8"),
         ({"key_file": "key.pem"}, "key_file", "does not belong to auth = 'basic'"),
@@ -239,3 +243,23 @@ def test_connections_are_a_mapping(data: Any) -> None:
 def test_each_has_a_name_and_options(data: Any) -> None:
     with pytest.raises(EntryError, match="below its name"):
         connections_of(data)
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\n" + "s3cret" * 1000
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"client_secret_env": "s3cret"},
+        {"client_secret_env": "s3cret!"},
+        {"client_secret_env": None, "client_secret_file": "s3cret"},
+        {"client_secret_env": None, "client_secret_file": "s3cret\0"},
+        {"client_secret_env": None, "auth": "private_key_jwt", "key_file": KEY},
+    ],
+    ids=["variable", "no variable", "file", "no path", "key"],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(folder: Path, options: dict[str, Any]) -> None:
+    with pytest.raises(EntryError) as caught:
+        made(folder, **options)
+    assert "s3cret" not in f"{caught.value!r} {caught.value.__context__!r}"

@@ -71,6 +71,8 @@ def _further(path: str, item: Document) -> Iterator[Described]:
         with placed(*place):
             if method.lower() in METHODS:
                 raise ValueError(f"{path}: {method} has a member of its own, {method.lower()!r}: move it there")
+            if method == "*":  # which policies write for all methods
+                raise ValueError(f"{path}: '*' is no method: name each")
         yield _described(method, path, members, *place)
 
 

@@ -301,6 +301,11 @@ def test_the_place_of_an_operation_with_a_member_of_its_own_is_told() -> None:
     assert caught.value.path == ("paths", "/a", "additionalOperations", "GET")
 
 
+def test_a_star_is_no_method() -> None:
+    with pytest.raises(EntryError, match=r"/a: '\*' is no method: name each"):
+        list(operations_of(document({"/a": {"additionalOperations": {"*": {"security": []}}}})))
+
+
 def test_no_further_operations_stand_beside_a_reference() -> None:
     with pytest.raises(ValueError, match="has operations beside its"):
         list(operations_of(document({"/a": {"$ref": "#/b", "additionalOperations": {}}}, b={})))

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 
 _DEEPEST = 32  # names that lead to an entry whose line is told; the entries of a policy stand some six deep
-_LEXEME = re.compile(r'"(?:\\.|[^"\\])*"|[\[\]{},:\n]|[^\s\[\]{},:"]+')
+# Possessive, and a string may lack its end: else each quote of such a text would be tried up to the end.
+_LEXEME = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:\n]|[^\s\[\]{},:"]+')
 
 
 def json_lines(text: str) -> Iterator[tuple[tuple[str | int, ...], int]]:

@@ -17,6 +17,8 @@ class ScopeFamily:
         self._shape = Template(template)
         if not self._shape.parameters:
             raise ValueError(f"{template!r} is one scope, and no family: write 'tenant:{{tenant}}:read'")
+        if not any(map(str.isalnum, self._shape.literal)):
+            raise ValueError(f"{template!r} would have scopes of all kinds: write 'tenant:{{tenant}}:read'")
 
     def has(self, scope: str) -> bool:
         """True when `scope` is one of them."""

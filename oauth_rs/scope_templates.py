@@ -29,6 +29,11 @@ class Template:
         """The names of its parameters, each once."""
         return tuple(self._values)
 
+    @property
+    def literal(self) -> str:
+        """What stands in every one of them, beside what parameters are filled with."""
+        return "".join(before for before, *_ in Formatter().parse(self.text))
+
     def filled(self, values: Mapping[str, str]) -> str | None:
         """The scope that `values` make of it, by the names of its parameters; None where one of them is no value."""
         if all(form.fullmatch(values[name]) for name, form in self._values.items()):

@@ -550,6 +550,16 @@ def test_a_family_is_no_name(scopes: dict[str, Declaration]) -> None:
         ScopeCatalogue(scopes)
 
 
+@pytest.mark.parametrize(
+    "scopes",
+    [{"tenant:all:read": {}}, {"x": Scope(url="https://x/admin")}, {"photos": {"tenant:all:read": {}}}],
+    ids=["name", "url", "child"],
+)
+def test_what_is_declared_by_itself_is_of_no_family(scopes: dict[str, Declaration]) -> None:
+    with pytest.raises(EntryError, match="is of the family"):
+        ScopeCatalogue(scopes, families=["tenant:{tenant}:read", "https://{host}/admin"])
+
+
 def test_a_family_is_a_template() -> None:
     for scope in ("photos", "a:{{b}}"):
         with pytest.raises(ValueError, match=f"'{scope}' is one scope"):

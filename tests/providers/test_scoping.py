@@ -268,9 +268,7 @@ def test_what_a_smart_scope_implies_is_granted_within_what_is_allowed_alone() ->
 # Families within those that are allowed
 
 
-TENANTS = ScopeCatalogue(
-    {"tenant:acme:read": ["internal"], "internal": {}}, families=["tenant:{tenant}:read", "t:{t}:x"]
-)
+TENANTS = ScopeCatalogue({"internal": {}}, families=["tenant:{tenant}:read", "t:{t}:x"])
 
 
 def test_a_provider_may_grant_a_family_of_scopes() -> None:

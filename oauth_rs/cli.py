@@ -172,7 +172,7 @@ def _check_policy(file: Path, catalogue: ScopeCatalogue) -> None:
 
 
 def _say(text: str) -> None:
-    """Prints `text`, to whom it may concern: `head` goes once it has what it wants."""
+    """Prints `text`; a reader that went early, as `head` does, ends it quietly."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

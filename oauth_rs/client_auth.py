@@ -1,7 +1,7 @@
 """How this application proves itself to an endpoint of a provider (RFC 6749 section 2.3, RFC 7523, RFC 8705).
 
-Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched here, no file is read but once that of a
-certificate, and nothing is shown: secrets, keys and tokens stand in no `repr`.
+Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched here, the only files read are those of
+a certificate, once, and nothing is shown: secrets, keys and tokens stand in no `repr`.
 """
 
 import logging

@@ -120,7 +120,7 @@ class Condition:
         if request is None:
             raise TypeError(f"{self!r} needs the request: ask for it with @requires or a policy")
         verdict = yield from call(self._function, grant, request)
-        if type(verdict) is not bool:  # an answer of a database that found nothing may well count as yes
+        if type(verdict) is not bool:  # an empty cursor or result object counts as true
             raise TypeError(f"{self!r} gives {type(verdict).__name__}, not True or False")
         if verdict:
             return None

@@ -23,7 +23,7 @@ from .certificates import ShownCertificate
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
 MAX_CERTIFICATES = 32  # of this side, whose TLS contexts are kept
 _REDIRECTS = range(300, 400)
-_AS = "as tls=lambda: ssl.create_default_context(cafile='ca.pem')"
+_EXAMPLE = "as tls=lambda: ssl.create_default_context(cafile='ca.pem')"
 # What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
 
@@ -54,17 +54,17 @@ class HTTPSettings:
             made = self.tls if isinstance(self.tls, ssl.SSLContext) else self._tried(self.tls)
             if made.verify_mode != ssl.CERT_REQUIRED or not made.check_hostname:
                 # Tokens and secrets go to these servers, keys come from them (RFC 7662 section 4, RFC 8414 section 6).
-                raise ValueError(f"tls is to verify servers and the names they have, {_AS}")
+                raise ValueError(f"tls is to verify servers and the names they have, {_EXAMPLE}")
 
     def _tried(self, tls: object) -> ssl.SSLContext:
         if not callable(tls) or isinstance(tls, type):
-            raise TypeError(f"tls is a TLS context, or a function that makes one, {_AS}")
+            raise TypeError(f"tls is a TLS context, or a function that makes one, {_EXAMPLE}")
         try:
             another = tls()
             if not isinstance(another, ssl.SSLContext):
-                raise TypeError(f"tls gives an ssl.SSLContext, {_AS}")
+                raise TypeError(f"tls gives an ssl.SSLContext, {_EXAMPLE}")
             if another is self._tls:
-                raise ValueError(f"tls makes a new context each time it is called, {_AS}")
+                raise ValueError(f"tls makes a new context each time it is called, {_EXAMPLE}")
         except OSError as error:
             raise ValueError(f"tls cannot make a TLS context: {error}") from error
         return another
@@ -72,7 +72,7 @@ class HTTPSettings:
     def _made(self) -> ssl.SSLContext:
         if isinstance(self.tls, ssl.SSLContext):
             # Of the right type, for most; ShownCertificate makes a record of it.
-            raise ValueError(f"with a certificate tls is a function that makes a TLS context, {_AS}")  # noqa: TRY004
+            raise ValueError(f"with a certificate tls is a function that makes a TLS context, {_EXAMPLE}")  # noqa: TRY004
         return self.tls() if self.tls is not None else httpx2.create_ssl_context(trust_env=False)
 
     @cached_property

@@ -100,7 +100,7 @@ class PrivateKeyJWT:
 
     `key` is a private key, or one in PEM: RSA of 2048 bits or more, a curve of the algorithm, or Ed25519 for `EdDSA`.
     `audience` is what the provider wants to be called, mostly its issuer: the URL of the endpoint when left out. Raises
-    ValueError.
+    TypeError and ValueError.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 
 PrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
-_MIN_RSA_BITS = 2048
+_MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 _KINDS: dict[str, type[PrivateKey]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), RSAPrivateKey),
     **dict.fromkeys(("ES256", "ES384", "ES512"), EllipticCurvePrivateKey),
@@ -27,11 +27,16 @@ _PRIVATE_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
-def private_key(key: PrivateKey | str | bytes, algorithm: str) -> PrivateKey:
-    """`key`, when it can sign with `algorithm`. Raises ValueError, which never shows the key."""
+def private_key(key: object, algorithm: str) -> PrivateKey:
+    """`key`, or the one that it holds in PEM, when it can sign with `algorithm`.
+
+    Raises TypeError and ValueError, which never show the key.
+    """
     kind = _KINDS.get(algorithm)
     if kind is None:
         raise ValueError(f"{algorithm!r} signs nothing here: one of {', '.join(_KINDS)}")
+    if not isinstance(key, str | bytes | PrivateKey):
+        raise TypeError("key is a private key of cryptography: RSA, EC or Ed25519, or one of these in PEM")
     loaded = _loaded(key) if isinstance(key, str | bytes) else key
     if not isinstance(loaded, kind):
         raise ValueError(f"the key is not one for {algorithm}")  # noqa: TRY004 - a PEM text may hold any key

@@ -8,24 +8,17 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from secrets import token_urlsafe
-from typing import Any, TypeAlias
+from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from .identity import PLAIN_NAMES, fitting, folded, kind_and_version
 from .model import Grant
-
-PrivateKey: TypeAlias = EllipticCurvePrivateKey | Ed25519PrivateKey | RSAPrivateKey
+from .pem import PrivateKey, private_key
 
 TYP = "oauth-identity+jwt"
-MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 BASE64 = 4 / 3  # bytes for each byte of what is signed
 MAX_LIFETIME = 300  # seconds: it is for one request that is under way
-_CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
-_RSA = frozenset({"PS256", "PS384", "PS512", "RS256", "RS384", "RS512"})
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 # What checks and servers read themselves: it is taken out of every request before they see it.
 _NOT_OURS = frozenset({"authorization", "connection", "content-length", "content-type", "host", "transfer-encoding"})
@@ -34,7 +27,7 @@ _NOT_OURS = frozenset({"authorization", "connection", "content-length", "content
 class SignedIdentity:
     """A JWT of typ `oauth-identity+jwt` in `header`, good for `lifetime` seconds, made anew for each request.
 
-    `key` is a private key of cryptography: P-256, P-384 or P-521 for ES256, ES384 and ES512, Ed25519 for EdDSA, RSA of
+    `key` is a private key, or one in PEM: P-256, P-384 or P-521 for ES256, ES384 and ES512, Ed25519 for EdDSA, RSA of
     2048 bits or more for PS256 and RS256 and their longer kin. `kid` names it for whoever checks. The claims are `iss`,
     `aud`, `iat`, `exp`, `jti`, `scope`, `oauth_version` and, where there are such, `sub`, `client_id`, `token_type`,
     `signature_method`, `act`, `properties`, `owner` and `owner_domain`. A JWT over 8 KiB refuses the request.
@@ -42,7 +35,7 @@ class SignedIdentity:
 
     def __init__(
         self,
-        key: PrivateKey,
+        key: PrivateKey | str | bytes,
         *,
         issuer: str,
         audience: str,
@@ -52,7 +45,7 @@ class SignedIdentity:
         kid: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        _check_key(key, algorithm)
+        self._key, self._algorithm = private_key(key, algorithm), algorithm
         if not issuer or not audience:
             raise ValueError("issuer names this server and audience the application behind, as their URLs")
         if not 1 <= lifetime <= MAX_LIFETIME:
@@ -63,7 +56,6 @@ class SignedIdentity:
         self._header = header
         self._fixed = {"iss": issuer, "aud": audience}
         self._lifetime, self._clock = lifetime, clock
-        self._key, self._algorithm = key, algorithm
         self._jose = {"typ": TYP, "kid": kid} if kid else {"typ": TYP}
 
     def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
@@ -93,20 +85,3 @@ def _said(grant: Grant) -> dict[str, Any]:
     }
     said = {name: value for name, value in optional.items() if value}
     return {"scope": " ".join(sorted(grant.scopes)), "oauth_version": version, **said}
-
-
-def _check_key(key: object, algorithm: str) -> None:
-    if algorithm in _CURVES:
-        fits = isinstance(key, EllipticCurvePrivateKey) and key.curve.name == _CURVES[algorithm]
-    elif algorithm in _RSA:
-        fits = isinstance(key, RSAPrivateKey)
-    elif algorithm == "EdDSA":
-        fits = isinstance(key, Ed25519PrivateKey)
-    else:
-        raise ValueError(f"{algorithm!r} does not sign identities: {', '.join((*_CURVES, 'EdDSA', *sorted(_RSA)))}")
-    if not isinstance(key, PrivateKey):
-        raise TypeError("key is a private key of cryptography, as load_pem_private_key(pem, password=None) gives it")
-    if not fits:
-        raise ValueError(f"this key is not for {algorithm}: name the algorithm of the key, or take another one")
-    if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
-        raise ValueError(f"RSA keys have at least {MIN_RSA_BITS} bits")

@@ -1,12 +1,13 @@
-"""The keys and certificates that PEM files hold; what PrivateKeyJWT makes of a key is in test_client_auth.py."""
+"""The keys and certificates that PEM files hold, and private keys that are no files."""
 
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,10 +18,66 @@ from cryptography.hazmat.primitives.serialization import (
 
 from oauth_rs.fetch.certificates import ShownCertificate
 from oauth_rs.flow import Certificate
-from oauth_rs.pem import check_pair
+from oauth_rs.pem import check_pair, private_key
 from tests.support.trusting import certificate_of, encrypt
 
 SECRET = "s3cret-s3cret"
+EC_KEY, RSA_KEY = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+ED_KEY = ed25519.Ed25519PrivateKey.generate()
+SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what the test is about
+OTHER_CURVE = ec.generate_private_key(ec.SECP256K1())
+
+
+def pem(key: Any, password: str = "") -> bytes:
+    encryption = BestAvailableEncryption(password.encode()) if password else NoEncryption()
+    coded: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return coded
+
+
+GOOD_KEYS = [
+    (EC_KEY, "ES256"),
+    (ec.generate_private_key(ec.SECP384R1()), "ES384"),
+    (ec.generate_private_key(ec.SECP521R1()), "ES512"),
+    (ED_KEY, "EdDSA"),
+    *((RSA_KEY, name) for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")),
+]
+
+
+@pytest.mark.parametrize(("key", "algorithm"), GOOD_KEYS, ids=[name for _, name in GOOD_KEYS])
+def test_a_key_that_can_sign_is_taken_as_it_is_and_in_pem(key: Any, algorithm: str) -> None:
+    assert private_key(key, algorithm) is key
+    for text in (pem(key), pem(key).decode()):
+        assert pem(private_key(text, algorithm)) == pem(key)
+
+
+BAD_KEYS: dict[str, tuple[Any, str, type[Exception], str]] = {
+    "a public key": (EC_KEY.public_key(), "ES256", TypeError, "key is a private key"),
+    "for agreement": (x25519.X25519PrivateKey.generate(), "EdDSA", TypeError, "key is a private key"),
+    "Ed448": (ed448.Ed448PrivateKey.generate(), "EdDSA", TypeError, "key is a private key"),
+    "nothing": (None, "EdDSA", TypeError, "key is a private key"),
+    "Ed448 in PEM": (pem(ed448.Ed448PrivateKey.generate()), "EdDSA", ValueError, "not one for EdDSA"),
+    "EC for RSA": (EC_KEY, "PS256", ValueError, "not one for PS256"),
+    "EC for Ed25519": (EC_KEY, "EdDSA", ValueError, "not one for EdDSA"),
+    "RSA for EC": (RSA_KEY, "ES256", ValueError, "not one for ES256"),
+    "Ed25519 for EC": (ED_KEY, "ES256", ValueError, "not one for ES256"),
+    "another curve": (EC_KEY, "ES384", ValueError, "curve of ES384"),
+    "a curve of others": (OTHER_CURVE, "ES256", ValueError, "curve of ES256"),
+    "a short one": (SHORT, "RS256", ValueError, "2048 bits"),
+    "with a password": (pem(EC_KEY, SECRET), "ES256", ValueError, "without a password"),
+    "text": (SECRET, "ES256", ValueError, "not a private key in PEM"),
+    "empty": (b"", "ES256", ValueError, "not a private key in PEM"),
+    "unsigned": (EC_KEY, "none", ValueError, "signs nothing here"),
+    "symmetric": (SECRET.encode() * 5, "HS256", ValueError, "signs nothing here"),
+    "in lower case": (EC_KEY, "es256", ValueError, "signs nothing here"),
+}
+
+
+@pytest.mark.parametrize(("key", "algorithm", "error", "message"), BAD_KEYS.values(), ids=BAD_KEYS)
+def test_a_key_that_cannot_sign_is_refused(key: Any, algorithm: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        private_key(key, algorithm)
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__context__ is None
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 
 from oauth_rs import Bearer, Grant, InvalidToken, ResourceServer, SignatureMethod, Unavailable
@@ -119,6 +120,15 @@ def test_an_identity_is_good_for_as_long_as_was_said(lifetime: int) -> None:
     assert told["exp"] - told["iat"] == lifetime
 
 
+PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+@pytest.mark.parametrize("text", [PEM, PEM.decode()], ids=["bytes", "text"])
+def test_a_key_may_be_in_pem(text: Any) -> None:
+    ((_, token),) = signed(text).headers(grant())
+    assert jwt.decode(token, KEY.public_key(), ["ES256"], audience=APPLICATION, options={"verify_exp": False})
+
+
 GOOD_KEYS = {
     "ES256": KEY,
     "ES384": ec.generate_private_key(ec.SECP384R1()),
@@ -134,31 +144,13 @@ def test_every_kind_of_key_signs(algorithm: str, key: Any) -> None:
     assert read(grant(), key, algorithm)["sub"] == "ada"
 
 
-SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what the test is about
-BAD_KEYS: dict[str, tuple[Any, str, type[Exception], str]] = {
-    "a public key": (KEY.public_key(), "ES256", TypeError, "load_pem_private_key"),
-    "text": ("-----BEGIN PRIVATE KEY-----", "ES256", TypeError, "load_pem_private_key"),
-    "a secret": (b"x" * 64, "RS256", TypeError, "load_pem_private_key"),
-    "for agreement": (x25519.X25519PrivateKey.generate(), "EdDSA", TypeError, "load_pem_private_key"),
-    "Ed448": (ed448.Ed448PrivateKey.generate(), "EdDSA", TypeError, "load_pem_private_key"),
-    "nothing": (None, "EdDSA", TypeError, "load_pem_private_key"),
-    "another curve": (GOOD_KEYS["ES384"], "ES256", ValueError, "not for ES256"),
-    "a curve of others": (ec.generate_private_key(ec.SECP256K1()), "ES256", ValueError, "not for ES256"),
-    "of another kind": (GOOD_KEYS["RS256"], "ES256", ValueError, "not for ES256"),
-    "EC for RSA": (KEY, "PS256", ValueError, "not for PS256"),
-    "EC for Ed25519": (KEY, "EdDSA", ValueError, "not for EdDSA"),
-    "a short one": (SHORT, "RS256", ValueError, "at least 2048 bits"),
-    "unsigned": (KEY, "none", ValueError, "does not sign identities"),
-    "symmetric": (b"x" * 64, "HS256", ValueError, "does not sign identities"),
-    "in lower case": (KEY, "es256", ValueError, "does not sign identities"),
-}
-
-
-@pytest.mark.parametrize(("key", "algorithm", "error", "said"), BAD_KEYS.values(), ids=BAD_KEYS)
-def test_a_key_that_cannot_sign_is_a_mistake_found_at_start(
-    key: Any, algorithm: str, error: type[Exception], said: str
-) -> None:
-    with pytest.raises(error, match=said):
+@pytest.mark.parametrize(
+    ("key", "algorithm", "error"),
+    [(None, "ES256", TypeError), ("no PEM", "ES256", ValueError), (KEY, "ES384", ValueError)],
+    ids=["nothing", "text", "another curve"],
+)
+def test_a_key_that_cannot_sign_is_a_mistake_found_at_start(key: Any, algorithm: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match="key is"):  # all that there are: tests/test_pem.py
         signed(key, algorithm=algorithm)
 
 

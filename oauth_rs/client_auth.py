@@ -4,13 +4,11 @@ Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched 
 a certificate, once, and nothing is shown: secrets, keys and tokens stand in no `repr`.
 """
 
-import logging
 import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote_plus
 
@@ -19,12 +17,9 @@ import jwt
 from .flow import Certificate, Flow
 from .pem import PrivateKey, check_pair, private_key
 
-QUIET_SECONDS = 60  # between records of a refusal: a stranger's token may be the cause, so many would fill the log
 UNPROVED = "does not accept how this application proves itself"
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 section 2.2
 ASSERTION_SECONDS = 60  # an assertion is used at once; the rest is for clocks that differ
-
-logger = logging.getLogger("oauth_rs")
 
 
 class Proof(NamedTuple):
@@ -153,21 +148,6 @@ class BearerToken:
 
     def prove(self, _url: str, /) -> Proof:
         return Proof(headers=(("Authorization", f"Bearer {self.token}"),))
-
-
-class Complaints:
-    """Tells the log that an endpoint refuses this application itself, at ERROR, once in QUIET_SECONDS."""
-
-    __slots__ = ("_quiet_until",)
-
-    def __init__(self) -> None:
-        self._quiet_until = -inf
-
-    def tell(self, endpoint: object, answer: object, now: float, *, what: str = UNPROVED) -> None:
-        """`answer` is a status or a code that this package knows: nothing that the endpoint wrote is logged."""
-        if now >= self._quiet_until:
-            self._quiet_until = now + QUIET_SECONDS
-            logger.error("configuration: %s %s: %s", endpoint, what, answer)
 
 
 def _check(client_id: str, secret: str, *more: str) -> None:

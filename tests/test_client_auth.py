@@ -1,4 +1,3 @@
-import logging
 import time
 from base64 import b64decode
 from collections.abc import Callable
@@ -17,12 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
 from oauth_rs.client_auth import (
     ASSERTION,
     ASSERTION_SECONDS,
-    QUIET_SECONDS,
     BearerToken,
     ClientCertificate,
     ClientSecret,
     ClientSecretPost,
-    Complaints,
     PrivateKeyJWT,
     Proof,
 )
@@ -164,16 +161,3 @@ def test_what_is_of_the_wrong_kind_is_refused_at_once(make: Callable[[], object]
 def test_no_secret_is_shown(auth: Any) -> None:
     assert SECRET not in repr(auth)
     assert "PRIVATE" not in repr(auth)
-
-
-def test_that_an_endpoint_refuses_this_application_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
-    complaints = Complaints()
-    for now in (0, 1, QUIET_SECONDS - 1, QUIET_SECONDS):
-        complaints.tell(URL, 401, now)
-    Complaints().tell(URL, "invalid_client", 0, what="does nothing")
-    unproved = f"configuration: {URL} does not accept how this application proves itself: 401"
-    assert caplog.record_tuples == [
-        ("oauth_rs", logging.ERROR, unproved),
-        ("oauth_rs", logging.ERROR, unproved),
-        ("oauth_rs", logging.ERROR, f"configuration: {URL} does nothing: invalid_client"),
-    ]

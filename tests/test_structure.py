@@ -13,7 +13,10 @@ PACKAGE = ROOT / "oauth_rs"
 # Modules and packages by floor, the ground first. Nothing imports from above itself, nor from beside itself unless
 # one is part of the other.
 FLOORS = (
-    ("errors", "encoding", "signature_methods", "claim_names", "pem", "json_lines", "entries", "scope_templates"),
+    (
+        *("errors", "encoding", "signature_methods", "claim_names", "pem", "json_lines", "entries", "scope_templates"),
+        *("complaints",),
+    ),
     ("flow", "cache", "request", "breaker"),
     (
         *("scopes", "headers", "urls", "public_paths", "jose", "replay", "oauth1_signature", "mac_string"),

@@ -15,9 +15,9 @@ from ..client_auth import (
     ClientAuth,
     ClientCertificate,
     ClientSecret,
-    Complaints,
     Proof,
 )
+from ..complaints import Complaints
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
 from ..metadata import discover, endpoint_of
@@ -106,7 +106,7 @@ class TokenEndpoint:
         # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
         now = self._clock()
         self.breaker.failed(call, now)
-        self._complaints.tell(self, code, now, what=_OF_THE_CLIENT[code])
+        self._complaints.tell(self, _OF_THE_CLIENT[code], code, now)
         return Unavailable("token_endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
 
     def _exchange(self, fields: Fields) -> Flow[Token]:

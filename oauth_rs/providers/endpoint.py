@@ -11,7 +11,8 @@ from itertools import count
 from urllib.parse import urlencode
 
 from ..breaker import Breaker
-from ..client_auth import ClientAuth, ClientCertificate, Complaints, Proof
+from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
+from ..complaints import Complaints
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, discover, endpoint_of
@@ -155,7 +156,7 @@ class Endpoint:
 
     def _no_answer(self, status: int) -> Unavailable:
         if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            self._complaints.tell(self, status, self._clock())
+            self._complaints.tell(self, UNPROVED, status, self._clock())
         if status == _UNAUTHORIZED:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if status >= _ERRORS or status in _BUSY:

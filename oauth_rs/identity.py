@@ -4,20 +4,18 @@ Values are ASCII without control characters, whatever the claims hold. Does not 
 what comes in under these names and put the headers in, see handover.py. Does not sign them: signed_identity.py does.
 """
 
-import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
+from .complaints import Complaints
 from .errors import MISCONFIGURED_SECONDS, InvalidToken, Unavailable
 from .model import Grant
-
-logger = logging.getLogger("oauth_rs")
 
 MAX_HEADER_BYTES = 8192  # what common servers and proxies take as one header
 _NAMES = (
     "OAuth-ClientID",
-    "OAuth-Scope",
     "OAuth-Properties",
     "OAuth-TokenType",
     "OAuth-version",
@@ -25,12 +23,14 @@ _NAMES = (
     "OAuth-ResourceOwnerUserInfo",
     "OAuth-ResourceOwnerUID",
     "OAuth-Signature-Method",
+    "OAuth-Scope",
 )
 # Spaces are encoded too: those at the ends of a value are lost on the way, and one user would be taken for another.
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 _LISTED = _PRINTABLE.replace(",", "").replace("=", "")
 # What JSON may hold and UTF-8 may not, halves of pairs, comes through and back as it is, and stays apart.
 _HALVES = "surrogatepass"
+_ADDED = "cannot pass on the scopes that the catalogue, roles or a registry add to those that are claimed"
 
 
 class Identity(Protocol):
@@ -43,7 +43,32 @@ class Identity(Protocol):
     def names(self) -> frozenset[str]: ...
 
     def headers(self, grant: Grant, /) -> Sequence[tuple[str, str]]:
-        """The headers for `grant`. Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`)."""
+        """The headers for `grant`. Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`).
+
+        Where there is a catalogue, it is called at start-up too, for grants that have nothing but scopes.
+        """
+
+
+class Room:
+    """What one header holds; tells the log, once a minute, where configuration makes more of it."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._complaints = Complaints()
+        self._monotonic = monotonic
+
+    def checked(self, told: Callable[[Grant], str], grant: Grant) -> str:
+        """What `told` makes of `grant`, when a header holds it.
+
+        Raises Unavailable (`scopes_too_large`) where one would hold it with the scopes that are claimed alone, for what
+        is added to them is configuration, else InvalidToken (`identity_too_large`).
+        """
+        value = told(grant)
+        if len(value) <= MAX_HEADER_BYTES:
+            return value
+        if len(told(grant._replace(scopes=_claimed(grant.claims)))) > MAX_HEADER_BYTES:
+            raise _too_large(grant)
+        self._complaints.tell("identity", _ADDED, f"{len(value)} bytes", self._monotonic())
+        raise Unavailable("scopes_too_large", "Who calls could not be passed on.", retry_after=MISCONFIGURED_SECONDS)
 
 
 class IdentityHeaders:
@@ -55,7 +80,8 @@ class IdentityHeaders:
     is the catalogue, roles or a registry that make the scopes as long as that, the fault is ours: 503.
     """
 
-    def __init__(self, *, underscores: bool = False) -> None:
+    def __init__(self, *, underscores: bool = False, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._room = Room(monotonic)
         self._written = [name.replace("-", "_") if underscores else name for name in _NAMES]
         self.names = PLAIN_NAMES
 
@@ -65,11 +91,9 @@ class IdentityHeaders:
         Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`).
         """
         claims = grant.claims
-        scopes = scope_text(grant.scopes)
         kind, version = kind_and_version(grant)
         values = (
             _encoded(grant.client_id),
-            scopes,
             encode_pairs(grant.names.properties_in(claims)),
             _encoded(kind),
             version,
@@ -78,11 +102,10 @@ class IdentityHeaders:
             _encoded(grant.subject),
             grant.signature_method or "",
         )
-        return [
-            (name, fitting(value, grant, per_byte=1 if value == scopes else 0))
-            for name, value in zip(self._written, values, strict=True)
-            if value
-        ]
+        if max(map(len, values)) > MAX_HEADER_BYTES:
+            raise _too_large(grant)
+        scopes = self._room.checked(lambda held: scope_text(held.scopes), grant)
+        return [(name, value) for name, value in zip(self._written, (*values, scopes), strict=True) if value]
 
 
 def encode_pairs(pairs: Mapping[str, str]) -> str:
@@ -106,27 +129,6 @@ def kind_and_version(grant: Grant) -> tuple[str, str]:
     return ("", "1.0a") if grant.scheme == "OAuth1" else (grant.scheme, "2.0")
 
 
-def fitting(value: str, grant: Grant, *, per_byte: float) -> str:
-    """`value`, which has `per_byte` bytes for each byte of scopes, when it is no longer than a header may be.
-
-    Raises Unavailable (`scopes_too_large`) where it would fit with the scopes that are claimed alone, for what is added
-    to them is configuration, else InvalidToken (`identity_too_large`).
-    """
-    if len(value) <= MAX_HEADER_BYTES:
-        return value
-    granted = len(scope_text(grant.scopes))
-    if len(value) - per_byte * (granted - len(scope_text(_claimed(grant.claims)))) > MAX_HEADER_BYTES:
-        raise InvalidToken(
-            "identity_too_large", "The access token says more than can be passed on.", scheme=grant.scheme
-        )
-    logger.error(
-        "configuration: the scopes of a grant take %d bytes, too many to pass on, and those that are claimed would "
-        "fit: the catalogue, roles or a registry add the rest",
-        granted,
-    )
-    raise Unavailable("scopes_too_large", "Who calls could not be passed on.", retry_after=MISCONFIGURED_SECONDS)
-
-
 def scope_text(scopes: Iterable[str]) -> str:
     """`scopes` as a header has them: sorted, encoded, parted by spaces."""
     return " ".join(sorted(map(_encoded, scopes)))
@@ -147,10 +149,15 @@ def without_tokens(connection: str, names: Collection[str]) -> str:
     return connection if len(kept) == len(tokens) else ",".join(kept).strip()
 
 
-def _claimed(claims: Mapping[str, Any]) -> list[str]:
+def _too_large(grant: Grant) -> InvalidToken:
+    return InvalidToken("identity_too_large", "The access token says more than can be passed on.", scheme=grant.scheme)
+
+
+def _claimed(claims: Mapping[str, Any]) -> frozenset[str]:
     """The scopes that `claims` hold, in whatever spelling; none where a registry knows them."""
     listed = claims.get("scope", claims.get("scp"))
-    return listed.split(" ") if isinstance(listed, str) else [*map(str, listed)] if isinstance(listed, list) else []
+    names = listed.split(" ") if isinstance(listed, str) else listed if isinstance(listed, list) else ()
+    return frozenset(map(str, names))
 
 
 def _folded_names(names: Iterable[str]) -> frozenset[str]:

@@ -9,18 +9,19 @@ from typing import Any
 
 from .catalogue import ScopeCatalogue
 from .deny_list import DenyList
+from .errors import OAuthError
 from .fields import FieldFilter
-from .identity import MAX_HEADER_BYTES, Identity, IdentityHeaders, folded, scope_text
+from .identity import Identity, folded, scope_text
+from .model import Grant
 from .policy import Policy
 from .public_paths import PublicPaths
 from .replay import ReplayStore
 from .schemes import Scheme
 from .scopes import Requirement
-from .signed_identity import BASE64, SignedIdentity
 from .urls import ExternalURL
 from .users import UserLoader
 
-_PER_BYTE: Mapping[type, float] = {IdentityHeaders: 1, SignedIdentity: BASE64}  # of scopes, in the header of each
+_TOO_LARGE = frozenset({"identity_too_large", "scopes_too_large"})
 
 
 def check_options(
@@ -96,7 +97,7 @@ def check_identity(identity: Identity, schemes: tuple[Scheme, ...], catalogue: S
     """Returns when no credentials come in a header that is taken out of every request, and each scope of `catalogue`
     can be passed on. Raises ValueError.
     """
-    if catalogue is not None:
+    if catalogue:  # None and an empty one have nothing to pass on
         _check_room(identity, catalogue)
     for scheme in schemes:
         for name in scheme.places.headers:
@@ -128,11 +129,19 @@ def check_names(catalogue: ScopeCatalogue, policy: Policy | None, filters: Mappi
 
 
 def _check_room(identity: Identity, catalogue: ScopeCatalogue) -> None:
-    per_byte = _PER_BYTE.get(type(identity), 0)  # others have limits of their own
-    for name in catalogue.names if per_byte else ():
-        size = per_byte * len(scope_text(catalogue.expand(frozenset((name,)))))
-        if size > MAX_HEADER_BYTES:
-            raise ValueError(
-                f"identity: scope {name!r} and all that it implies take {size:.0f} bytes, and a header holds "
-                f"{MAX_HEADER_BYTES}: let it imply less"
-            )
+    def held(name: str) -> frozenset[str]:
+        return catalogue.expand(frozenset((name,)))
+
+    for written in (" ".join, scope_text):  # identities write scopes as they are, or percent-encoded
+        largest = max(catalogue.names, key=lambda name: len(written(held(name))))
+        try:
+            identity.headers(_bare(held(largest)))
+        except OAuthError as error:
+            if error.reason in _TOO_LARGE:  # others may want more of a grant than scopes
+                raise ValueError(
+                    f"identity cannot pass on scope {largest!r} with all that it implies: let it imply less"
+                ) from error
+
+
+def _bare(scopes: frozenset[str]) -> Grant:
+    return Grant(scheme="Bearer", provider="", issuer="", subject="", client_id="", scopes=scopes, expires_at=0)

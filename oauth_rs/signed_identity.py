@@ -12,12 +12,11 @@ from typing import Any
 
 import jwt
 
-from .identity import PLAIN_NAMES, fitting, folded, kind_and_version
+from .identity import PLAIN_NAMES, Room, folded, kind_and_version
 from .model import Grant
 from .pem import PrivateKey, private_key
 
 TYP = "oauth-identity+jwt"
-BASE64 = 4 / 3  # bytes for each byte of what is signed
 MAX_LIFETIME = 300  # seconds: it is for one request that is under way
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 # What checks and servers read themselves: it is taken out of every request before they see it.
@@ -44,6 +43,7 @@ class SignedIdentity:
         algorithm: str = "ES256",
         kid: str = "",
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key, self._algorithm = private_key(key, algorithm), algorithm
         if not issuer or not audience:
@@ -54,6 +54,7 @@ class SignedIdentity:
             raise ValueError(f"{header!r} is not a header that is free: write a name such as 'OAuth-Identity'")
         self.names = PLAIN_NAMES | {folded(header)}
         self._header = header
+        self._room = Room(monotonic)
         self._fixed = {"iss": issuer, "aud": audience}
         self._lifetime, self._clock = lifetime, clock
         self._jose = {"typ": TYP, "kid": kid} if kid else {"typ": TYP}
@@ -63,11 +64,13 @@ class SignedIdentity:
 
         Raises InvalidToken (`identity_too_large`) and Unavailable (`scopes_too_large`).
         """
+        return [(self._header, self._room.checked(self._token, grant))]
+
+    def _token(self, grant: Grant) -> str:
         now = int(self._clock())
         times = {"iat": now, "exp": now + self._lifetime, "jti": token_urlsafe(12)}
         claims = {**self._fixed, **times, **_said(grant)}
-        token = jwt.encode(claims, self._key, algorithm=self._algorithm, headers=self._jose)
-        return [(self._header, fitting(token, grant, per_byte=BASE64))]
+        return jwt.encode(claims, self._key, algorithm=self._algorithm, headers=self._jose)
 
 
 def _said(grant: Grant) -> dict[str, Any]:

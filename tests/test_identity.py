@@ -165,7 +165,22 @@ def test_scopes_that_configuration_adds_are_no_fault_of_the_token(
         headers(grant(claims, scopes=MANY))
     assert (failed.value.reason, failed.value.retry_after) == ("scopes_too_large", 30)
     assert caplog.records[0].levelno == logging.ERROR
-    assert caplog.records[0].getMessage().startswith("configuration: the scopes of a grant take 9889 bytes")
+    added = "the scopes that the catalogue, roles or a registry add to those that are claimed"
+    assert caplog.messages == [f"configuration: identity cannot pass on {added}: 9889 bytes"]
+
+
+def test_that_configuration_adds_too_much_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter([0.0, 59.9, 60.0])
+    identity = IdentityHeaders(monotonic=lambda: next(times))
+    for records in (1, 1, 2):
+        with pytest.raises(Unavailable):
+            identity.headers(grant(scopes=MANY))
+        assert len(caplog.records) == records
+
+
+def test_what_the_token_says_too_much_of_is_its_fault_whatever_configuration_adds() -> None:
+    with pytest.raises(InvalidToken, match="identity_too_large"):
+        headers(grant(subject="a" * 8193, scopes=MANY))
 
 
 def test_what_just_fits_is_sent_whole() -> None:

@@ -8,11 +8,14 @@ from oauth_rs import (
     Grant,
     Header,
     IdentityHeaders,
+    InvalidToken,
     KeyHeader,
+    OAuthError,
     RegisteredClient,
     ResourceServer,
     SignedIdentity,
     StaticClients,
+    Unavailable,
     hashed,
 )
 from oauth_rs.catalogue import ScopeCatalogue
@@ -166,9 +169,16 @@ def test_two_schemes_that_read_the_same_header_are_refused(issuer: Issuer, other
 
 
 class OwnIdentity:
+    """Passes on `limit` scopes at most, and raises `refusal` for more."""
+
     names = frozenset[str]()
 
-    def headers(self, _grant: Grant, /) -> list[tuple[str, str]]:
+    def __init__(self, limit: int, refusal: OAuthError) -> None:
+        self.limit, self.refusal = limit, refusal
+
+    def headers(self, grant: Grant, /) -> list[tuple[str, str]]:
+        if len(grant.scopes) > self.limit:
+            raise self.refusal
         return []
 
 
@@ -180,20 +190,48 @@ def implying(size: int) -> ScopeCatalogue:
     return ScopeCatalogue({"top": {"root": {"a" * 4_000: {}, "b" * (size - 4_010): {}}}})
 
 
+# `top` is the longest as percent-encoding writes it, `plain` as it is.
+ENCODED = ScopeCatalogue({"top": {"%" * 2_729: {}}, "plain": {"c" * 5_000: {}}})
+OVER = ScopeCatalogue({"top": {"%" * 2_730: {}}, "plain": {"c" * 5_000: {}}})
+TOO_MUCH = InvalidToken("identity_too_large", "")
+
+
 @pytest.mark.parametrize(
-    ("identity", "size"),
-    [(IdentityHeaders(), 8_192), (SIGNED, 6_144), (OwnIdentity(), 9_000)],
-    ids=["plain", "signed", "own"],
+    ("identity", "catalogue"),
+    [
+        (IdentityHeaders(), implying(8_192)),
+        (IdentityHeaders(), ENCODED),
+        (IdentityHeaders(), ScopeCatalogue({})),
+        (SIGNED, implying(5_700)),
+        (SIGNED, OVER),
+        (OwnIdentity(4, TOO_MUCH), implying(9_000)),
+        (OwnIdentity(0, InvalidToken("no_subject", "")), implying(9_000)),
+    ],
+    ids=["plain", "encoded", "no scopes", "signed", "signed as it is", "own", "own that wants more than scopes"],
 )
-def test_a_scope_is_passed_on_with_all_that_it_implies(issuer: Issuer, identity: Any, size: int) -> None:
-    ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=implying(size))
+def test_a_scope_is_passed_on_with_all_that_it_implies(
+    issuer: Issuer, identity: Any, catalogue: ScopeCatalogue
+) -> None:
+    ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=catalogue)
 
 
-@pytest.mark.parametrize(("identity", "size"), [(IdentityHeaders(), 8_193), (SIGNED, 6_145)], ids=["plain", "signed"])
-def test_a_scope_that_implies_more_than_can_be_passed_on_is_refused(issuer: Issuer, identity: Any, size: int) -> None:
-    with pytest.raises(ValueError, match="scope 'top' and all that it implies take 8193 bytes"):
-        ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=implying(size))
-    ResourceServer(Bearer(issuer.provider()), scopes=implying(size))
+@pytest.mark.parametrize(
+    ("identity", "catalogue"),
+    [
+        (IdentityHeaders(), implying(8_193)),
+        (IdentityHeaders(), OVER),
+        (SIGNED, implying(6_145)),
+        (OwnIdentity(3, TOO_MUCH), implying(9_000)),
+        (OwnIdentity(3, Unavailable("scopes_too_large", "")), implying(9_000)),
+    ],
+    ids=["plain", "encoded", "signed", "own", "own, of configuration"],
+)
+def test_a_scope_that_implies_more_than_can_be_passed_on_is_refused(
+    issuer: Issuer, identity: Any, catalogue: ScopeCatalogue
+) -> None:
+    with pytest.raises(ValueError, match="cannot pass on scope 'top' with all that it implies: let it imply less"):
+        ResourceServer(Bearer(issuer.provider()), identity=identity, scopes=catalogue)
+    ResourceServer(Bearer(issuer.provider()), scopes=catalogue)
 
 
 def test_credentials_in_a_header_of_the_identity_are_refused(issuer: Issuer) -> None:

@@ -102,6 +102,20 @@ def test_scopes_that_configuration_adds_are_no_fault_of_the_token() -> None:
         signed().headers(grant({"scope": "root", "name": "a" * MAX_HEADER_BYTES}, scopes=MANY))
 
 
+def test_that_configuration_adds_too_much_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter([0.0, 59.9, 60.0])
+    identity = signed(monotonic=lambda: next(times))
+    for records in (1, 1, 2):
+        with pytest.raises(Unavailable):
+            identity.headers(grant(scopes=MANY))
+        assert len(caplog.records) == records
+
+
+def test_a_percent_sign_that_is_claimed_counts_as_it_is_signed() -> None:
+    with pytest.raises(Unavailable, match="scopes_too_large"):
+        signed().headers(grant({"scope": "%" * 2_500}, scopes=MANY))
+
+
 def test_what_is_too_much_for_a_header_refuses_the_request() -> None:
     with pytest.raises(InvalidToken) as refused:
         signed().headers(grant({"scope": " ".join(MANY)}, scopes=MANY))

@@ -13,9 +13,10 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from .fields import FieldFilter
-from .filtering import ahead, checked_filter
+from .filtering import checked_filter
 from .guard import guard
 from .model import Grant
+from .notes import noted
 from .permission import authorize
 from .scopes import Requirement, all_of
 from .starlette import filter_answer, grant_of, permit_connection, protect
@@ -46,12 +47,12 @@ def requires(*needed: str | Requirement) -> Callable[[E], E]:
             # Called on the event loop, where a plain function cannot wait: FastAPI is made to wait before it calls.
             name = f"oauth_rs_permitted_{len(signature.parameters)}"
             signature = _with_parameter(signature, name, Annotated[None, Depends(permitted)])
-            checked: Any = guard(endpoint, lambda _args, kwargs: kwargs.pop(name), requirement)
+            checked: Any = guard(endpoint, lambda _args, kwargs: kwargs.pop(name))
         else:
             signature, take = _with_connection(signature)
-            checked = guard(endpoint, lambda _args, kwargs: permit_connection(take(kwargs), requirement), requirement)
+            checked = guard(endpoint, lambda _args, kwargs: permit_connection(take(kwargs), requirement))
         checked.__signature__ = signature
-        result: E = checked
+        result: E = noted(checked, requirement)
         return result
 
     return decorate
@@ -68,9 +69,9 @@ def filtered(fields: FieldFilter) -> Callable[[E], E]:
 
     def decorate(endpoint: E) -> E:
         signature, take = _with_connection(_signature(endpoint))
-        marked: Any = ahead(endpoint, lambda _args, kwargs: filter_answer(take(kwargs), fields), fields)
+        marked: Any = guard(endpoint, lambda _args, kwargs: filter_answer(take(kwargs), fields))
         marked.__signature__ = signature
-        result: E = marked
+        result: E = noted(marked, fields)
         return result
 
     return decorate

@@ -5,12 +5,10 @@ with nothing of it inside. fields.py does the filtering. Does no input or output
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from .fields import FieldFilter, Unfilterable, filtered_headers, is_json
-from .flow import is_async
 from .operations import OperationMap
 from .refusal import Refusal
 from .request import Request
@@ -18,13 +16,11 @@ from .schemes import Places
 
 MAX_FILTERED_BYTES = 1 << 20  # reading and writing a MiB takes 5 to 75 ms, and some ten times its size of memory
 
-F = TypeVar("F", bound=Callable[..., Any])
 Headers = list[tuple[str, str]]
 _OK, _ERROR = 200, 300
 _PARTIAL = 206
 _WITHOUT_BODY = frozenset({204, 205})
 _BODY = b'{"error": "server_error"}'
-_FILTERS = "__oauth_rs_filters__"
 _NOT_FILTERED = Refusal(
     500,
     (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Content-Length", str(len(_BODY)))),
@@ -126,39 +122,6 @@ def not_filtered(error: Unfilterable) -> Refusal:
     """The answer that goes out instead; leaves a log record that says why, and nothing of what it holds."""
     logger.error("response_not_filtered: %s", error)
     return _NOT_FILTERED
-
-
-def ahead(function: F, step: Callable[[Sequence[Any], dict[str, Any]], None], fields: FieldFilter) -> F:
-    """`function`, before which `step(args, kwargs)` is called, which may take things out of kwargs.
-
-    It then tells that `fields` filter what it answers.
-    """
-    if is_async(function):
-
-        @wraps(function)
-        async def after_async(*args: Any, **kwargs: Any) -> Any:
-            step(args, kwargs)
-            return await function(*args, **kwargs)
-
-        return cast("F", _noted(after_async, fields))
-
-    @wraps(function)
-    def after(*args: Any, **kwargs: Any) -> Any:
-        step(args, kwargs)
-        return function(*args, **kwargs)
-
-    return cast("F", _noted(after, fields))
-
-
-def _noted(function: Any, fields: FieldFilter) -> Any:
-    setattr(function, _FILTERS, (*filters_of(function), fields))
-    return function
-
-
-def filters_of(function: Any) -> tuple[FieldFilter, ...]:
-    """What the decorators of `function` filter its answers by, from the inside out; empty where it has none."""
-    found: tuple[FieldFilter, ...] = getattr(function, _FILTERS, ())
-    return found
 
 
 def checked_filter(fields: Any) -> FieldFilter:

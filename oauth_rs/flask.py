@@ -14,9 +14,10 @@ from werkzeug.local import LocalProxy
 from .errors import OAuthError
 from .fetch import HTTPSettings
 from .fields import FieldFilter
-from .filtering import MAX_FILTERED_BYTES, ahead, checked_filter
-from .guard import guard, noted
+from .filtering import MAX_FILTERED_BYTES, checked_filter
+from .guard import guard
 from .model import Grant
+from .notes import noted
 from .permission import authorize, permit
 from .scopes import AllOf, Requirement, all_of
 from .server import ResourceServer
@@ -69,9 +70,9 @@ def requires(*needed: str | Requirement) -> Callable[[V], V]:
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
             # Not through its `decorators`: a subclass that sets its own would lose this one.
-            view.dispatch_request = guard(view.dispatch_request, check, requirement)  # type: ignore[method-assign]  # made for replacing
+            view.dispatch_request = noted(guard(view.dispatch_request, check), requirement)  # type: ignore[method-assign]  # made for replacing
             return cast("V", noted(view, requirement))
-        return guard(view, check, requirement)
+        return noted(guard(view, check), requirement)
 
     return decorate
 
@@ -91,9 +92,9 @@ def filtered(fields: FieldFilter) -> Callable[[V], V]:
 
     def decorate(view: V) -> V:
         if isinstance(view, type) and issubclass(view, View):
-            view.dispatch_request = ahead(view.dispatch_request, step, fields)  # type: ignore[method-assign]  # made for replacing
+            view.dispatch_request = noted(guard(view.dispatch_request, step), fields)  # type: ignore[method-assign]  # made for replacing
             return cast("V", view)
-        return ahead(view, step, fields)
+        return noted(guard(view, step), fields)
 
     return decorate
 

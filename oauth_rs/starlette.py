@@ -20,10 +20,11 @@ from .asgi_response import Answer
 from .errors import OAuthError
 from .fetch import HTTPSettings
 from .fields import FieldFilter
-from .filtering import MAX_FILTERED_BYTES, ahead, checked_filter
+from .filtering import MAX_FILTERED_BYTES, checked_filter
 from .flow import Flow
-from .guard import guard, noted
+from .guard import guard
 from .model import Grant
+from .notes import noted
 from .permission import permit
 from .scopes import Requirement, all_of
 from .server import ResourceServer
@@ -70,9 +71,9 @@ def requires(*needed: str | Requirement) -> Callable[[E], E]:
 
     def decorate(endpoint: E) -> E:
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint | WebSocketEndpoint):
-            endpoint.dispatch = guard(endpoint.dispatch, check, requirement)  # type: ignore[method-assign]  # made for replacing
+            endpoint.dispatch = noted(guard(endpoint.dispatch, check), requirement)  # type: ignore[method-assign]  # made for replacing
             return cast("E", noted(endpoint, requirement))
-        return guard(endpoint, check, requirement)
+        return noted(guard(endpoint, check), requirement)
 
     return decorate
 
@@ -87,11 +88,11 @@ def filtered(fields: FieldFilter) -> Callable[[E], E]:
 
     def decorate(endpoint: E) -> E:
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint):
-            endpoint.dispatch = ahead(endpoint.dispatch, step, fields)  # type: ignore[method-assign]  # made for replacing
+            endpoint.dispatch = noted(guard(endpoint.dispatch, step), fields)  # type: ignore[method-assign]  # made for replacing
             return cast("E", endpoint)
         if isinstance(endpoint, type):
             raise TypeError("@filtered is for functions and HTTPEndpoint classes: a WebSocket has no answer to filter")
-        return ahead(endpoint, step, fields)
+        return noted(guard(endpoint, step), fields)
 
     def step(args: Any, kwargs: dict[str, Any]) -> None:
         filter_answer(_connection(args, kwargs), fields)

@@ -9,11 +9,9 @@ from oauth_rs.filtering import (
     MAX_FILTERED_BYTES,
     FilteredAnswer,
     FilterRules,
-    ahead,
     checked_filter,
     filter_of,
     filter_rules,
-    filters_of,
     not_filtered,
 )
 from oauth_rs.operations import OperationMap
@@ -245,59 +243,7 @@ def test_what_is_no_filter_is_a_mistake_found_at_import(fields: Any) -> None:
     assert checked_filter(FIELDS) is FIELDS
 
 
-def test_what_goes_ahead_of_a_function_sees_its_arguments_and_may_take_some() -> None:
-    seen: list[Any] = []
-
-    def step(args: Any, kwargs: dict[str, Any]) -> None:
-        seen.append((args, kwargs.pop("taken")))
-
-    def plain(one: int, *, two: int) -> int:
-        """Adds."""
-        return one + two
-
-    after = ahead(plain, step, FIELDS)
-    taken: Any = {"taken": 3}
-    assert (after(1, two=2, **taken), seen, after.__doc__) == (3, [((1,), 3)], "Adds.")
-
-
-def test_what_goes_ahead_and_raises_keeps_the_function_from_being_called() -> None:
-    def step(_args: Any, _kwargs: Any) -> None:
-        raise LookupError("not here")
-
-    def unreachable() -> None:
-        raise AssertionError("it was called")
-
-    async def unreachable_async() -> None:
-        raise AssertionError("it was called")
-
-    with pytest.raises(LookupError):
-        ahead(unreachable, step, FIELDS)()
-    with pytest.raises(LookupError):
-        ahead(unreachable_async, step, FIELDS)().send(None)
-
-
-def test_a_coroutine_function_stays_one() -> None:
-    async def plain() -> int:
-        return 1
-
-    with pytest.raises(StopIteration) as stopped:
-        ahead(plain, lambda _args, _kwargs: None, FIELDS)().send(None)
-    assert stopped.value.value == 1
-
-
 @pytest.mark.parametrize("limit", [None, "9", 1.5, True])
 def test_a_limit_is_a_whole_number(limit: Any) -> None:
     with pytest.raises(TypeError, match="max_filtered is a whole number of bytes"):
         filter_rules((), limit)
-
-
-def test_a_function_tells_what_filters_its_answers() -> None:
-    def plain() -> None: ...
-
-    async def waiting() -> None: ...
-
-    other = FieldFilter({"a": ["b"]})
-    for function in (plain, waiting):
-        once = ahead(function, lambda _args, _kwargs: None, FIELDS)
-        twice = ahead(once, lambda _args, _kwargs: None, other)
-        assert [filters_of(one) for one in (function, once, twice)] == [(), (FIELDS,), (FIELDS, other)]

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.guard import asked, guard
-from oauth_rs.scopes import AllOf
+from oauth_rs.guard import guard
 
 entered: list[str] = []
 
@@ -93,7 +92,7 @@ async def collected(answer: Any) -> Any:
 
 @pytest.mark.parametrize("function", KINDS)
 def test_a_guarded_function_keeps_its_kind(function: Callable[..., Any]) -> None:
-    guarded = guard(function, passes, AllOf())
+    guarded = guard(function, passes)
     answer, bare = guarded("ada", mark="!"), function("ada", mark="!")
     assert type(answer) is type(bare)
     assert asyncio.run(collected(answer)) == asyncio.run(collected(bare))
@@ -103,7 +102,7 @@ def test_a_guarded_function_keeps_its_kind(function: Callable[..., Any]) -> None
 @pytest.mark.parametrize("function", [*KINDS, *WRAPPED])
 def test_a_refused_function_is_never_entered(function: Callable[..., Any]) -> None:
     async def call() -> None:
-        await collected(guard(function, refuses, AllOf())("ada"))
+        await collected(guard(function, refuses)("ada"))
 
     with pytest.raises(Refused):
         asyncio.run(call())
@@ -112,15 +111,15 @@ def test_a_refused_function_is_never_entered(function: Callable[..., Any]) -> No
 
 @pytest.mark.parametrize("function", [plain, generator, asynchronous_generator, Plain()])
 def test_generators_are_refused_at_the_call_before_anything_is_sent(function: Callable[..., Any]) -> None:
-    guarded = guard(function, refuses, AllOf())
+    guarded = guard(function, refuses)
     with pytest.raises(Refused):
         guarded("ada")
 
 
 @pytest.mark.parametrize("function", [coroutine, Awaited(), partial(coroutine)])
 def test_awaited_objects_answer_through_the_guard(function: Callable[..., Any]) -> None:
-    assert inspect.iscoroutinefunction(guard(function, passes, AllOf()))
-    assert asyncio.run(guard(function, passes, AllOf())("ada", mark="!")) == "ada!"
+    assert inspect.iscoroutinefunction(guard(function, passes))
+    assert asyncio.run(guard(function, passes)("ada", mark="!")) == "ada!"
 
 
 @pytest.mark.parametrize("function", [plain, coroutine])
@@ -130,7 +129,7 @@ def test_the_check_sees_the_arguments_and_may_take_some_out(function: Callable[.
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         seen.extend([args, kwargs.pop("grant")])
 
-    answer = asyncio.run(collected(guard(function, check, AllOf())("ada", mark="!", grant="the grant")))
+    answer = asyncio.run(collected(guard(function, check)("ada", mark="!", grant="the grant")))
     assert answer == "ada!"
     assert seen == [("ada",), "the grant"]
 
@@ -141,13 +140,13 @@ def test_the_caller_keeps_what_the_check_takes_out() -> None:
     def check(_args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         del kwargs["grant"]
 
-    guard(plain, check, AllOf())("ada", **given)
+    guard(plain, check)("ada", **given)
     assert given == {"mark": "!", "grant": "the grant"}
 
 
 @pytest.mark.parametrize("function", [plain, coroutine])
 def test_a_guarded_function_keeps_its_name_text_and_signature(function: Callable[..., Any]) -> None:
-    guarded = guard(function, passes, AllOf())
+    guarded = guard(function, passes)
     assert (guarded.__name__, guarded.__doc__) == (function.__name__, function.__doc__)
     assert inspect.signature(guarded) == inspect.signature(function)
 
@@ -158,7 +157,7 @@ def test_the_check_is_done_at_every_call() -> None:
     def check(args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
         calls.append(args)
 
-    guarded = guard(plain, check, AllOf())
+    guarded = guard(plain, check)
     guarded("ada")
     guarded("eve")
     assert calls == [("ada",), ("eve",)]
@@ -187,22 +186,15 @@ class Late:
 @pytest.mark.parametrize(("function", "way"), [(plain, "blocking"), (coroutine, "awaiting")])
 def test_a_check_is_waited_for_in_the_way_of_the_function(function: Callable[..., Any], way: str) -> None:
     late = Late(None)
-    assert asyncio.run(collected(guard(function, lambda _args, _kwargs: late, AllOf())("ada"))) == "ada"
+    assert asyncio.run(collected(guard(function, lambda _args, _kwargs: late)("ada"))) == "ada"
     assert late.ways == [way]
 
 
 @pytest.mark.parametrize("function", [plain, coroutine])
 def test_a_refusal_that_was_waited_for_keeps_the_function_from_being_entered(function: Callable[..., Any]) -> None:
     async def call() -> None:
-        await collected(guard(function, lambda _args, _kwargs: Late(Refused()), AllOf())("ada"))
+        await collected(guard(function, lambda _args, _kwargs: Late(Refused()))("ada"))
 
     with pytest.raises(Refused):
         asyncio.run(call())
     assert not entered
-
-
-def test_what_is_asked_for_is_kept_with_the_function_from_the_inside_out() -> None:
-    inner, outer = AllOf("a"), AllOf("b")
-    assert asked(guard(guard(plain, passes, inner), passes, outer)) == (inner, outer)
-    assert asked(guard(coroutine, passes, inner)) == (inner,)
-    assert asked(plain) == ()

@@ -23,7 +23,10 @@ FLOORS = (
         *("client_auth", "path_values", "smart_scopes"),
     ),
     ("model", "requirements", "scope_families", "smart", "fields", "roles", "operations"),
-    ("metadata", "keys", "credentials", "clients", "oauth1_request", "policy", "catalogue", "users", "denials"),
+    (
+        *("metadata", "keys", "credentials", "clients", "oauth1_request", "policy", "catalogue", "users", "denials"),
+        "notes",
+    ),
     ("remote_keys", "permission", "configuration", "policy_writing", "identity", "openapi", "status_list", "deny_list"),
     ("providers", "policy_files", "signed_identity"),
     ("schemes",),

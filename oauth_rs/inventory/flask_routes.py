@@ -13,12 +13,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
-from ..filtering import filters_of
-from ..guard import asked
 from ..wsgi import OAuthMiddleware
 from .layers import layers, server_of
 from .pieces import ANGLES, Anything, Piece, literal, pieces
-from .places import HERE, Asked, Earlier, Found, Place, handler, opaque
+from .places import HERE, Earlier, Found, Place, handler, opaque
 
 _SLASH = Anything("/?")  # where it may be left out, it may be there too
 
@@ -65,10 +63,7 @@ def _rules(app: Flask, place: Place) -> Iterator[Found]:
 def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Found]:
     there = _place(app, rule, place)
     for method in sorted(_methods(rule)):
-        entered = list(_entered(app, rule.endpoint, method))
-        wanted = tuple(Asked("decorator", requirement) for part in entered for requirement in asked(part))
-        filters = tuple(fields for part in entered for fields in filters_of(part))
-        yield Found(method=method, place=there, endpoint=rule.endpoint, asked=wanted, filters=filters)
+        yield Found(method=method, place=there, endpoint=rule.endpoint).through(*_entered(app, rule.endpoint, method))
 
 
 def _order(rule: Rule) -> list[tuple[bool, Any]]:

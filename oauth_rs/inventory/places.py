@@ -10,6 +10,7 @@ from itertools import chain, islice, product, takewhile
 from typing import Any, NamedTuple
 
 from ..fields import FieldFilter
+from ..notes import asked, filters_of
 from ..scopes import Requirement
 from ..server import ResourceServer
 from .pieces import Anything, Piece, pattern, values
@@ -123,6 +124,12 @@ class Found:
     asked: tuple[Asked, ...] = ()
     filters: tuple[FieldFilter, ...] = ()
     before: tuple[Earlier, ...] = ()
+
+    def through(self, *entered: Any) -> "Found":
+        """The same, where a request must also get through each of `entered`, which may be decorated."""
+        wanted = (Asked("decorator", requirement) for part in entered for requirement in asked(part))
+        filters = (fields for part in entered for fields in filters_of(part))
+        return replace(self, asked=(*self.asked, *wanted), filters=(*self.filters, *filters))
 
     def earlier(self) -> Earlier:
         """What this is to those that are asked after it."""

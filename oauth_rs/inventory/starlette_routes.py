@@ -17,8 +17,7 @@ from starlette.middleware import Middleware
 from starlette.routing import PARAM_REGEX, BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
 from ..asgi import OAuthMiddleware
-from ..filtering import filters_of
-from ..guard import asked
+from ..notes import asked
 from ..scopes import AllOf, Requirement
 from ..server import ResourceServer
 from .layers import layers, server_of
@@ -133,10 +132,8 @@ def _endpoint(kind: Any, route: Any, place: Place) -> Iterator[Found]:
         endpoint = endpoint.func
     before = tuple(_by_dependencies(getattr(route, "dependant", None)))
     for method in ["WEBSOCKET"] if isinstance(kind, WebSocketRoute) else sorted(_methods(route, endpoint)):
-        entered = _entered(endpoint, method)
-        wanted = [Asked("decorator", one) for part in entered for one in asked(part)]
-        filters = tuple(fields for part in entered for fields in filters_of(part))
-        yield Found(method=method, place=place, endpoint=label(endpoint), asked=(*before, *wanted), filters=filters)
+        found = Found(method=method, place=place, endpoint=label(endpoint), asked=before)
+        yield found.through(*_entered(endpoint, method))
 
 
 def _methods(route: Any, endpoint: Any) -> set[str]:

@@ -4,10 +4,13 @@ from typing import Any
 import pytest
 from werkzeug.routing import Map, Rule
 
+from oauth_rs.fields import FieldFilter
 from oauth_rs.inventory.pieces import ANGLES, literal, pieces
-from oauth_rs.inventory.places import HERE, Found, Place, handler, label, opaque
+from oauth_rs.inventory.places import HERE, Asked, Found, Place, handler, label, opaque
 from oauth_rs.inventory.templates import templates
+from oauth_rs.notes import noted
 from oauth_rs.policy import OperationScopes
+from oauth_rs.scopes import AllOf
 from tests.inventory.conftest import Servers
 
 
@@ -91,6 +94,15 @@ def test_what_another_route_answers_is_not_led_here(other: Found, left: list[str
 def test_what_answers_any_method_answers_no_handshake() -> None:
     here = Found(method="WEBSOCKET", place=at("/p/<x>"), endpoint="x", before=(found_at("/p/live", "*").earlier(),))
     assert len(here.led_here("WEBSOCKET", [("/p/", "live"), ("/p/", "1729")])) == 2
+
+
+def test_what_decorators_ask_for_and_filter_is_told_after_what_was_asked_before() -> None:
+    fields = FieldFilter({"a": ["b"]})
+    first, second = noted(noted(lambda: None, AllOf("a")), fields), noted(lambda: None, AllOf("b"))
+    before = Asked("dependency", AllOf("c"))
+    found = Found(method="GET", place=HERE, endpoint="x", asked=(before,)).through(first, lambda: None, second)
+    assert found.asked == (before, Asked("decorator", AllOf("a")), Asked("decorator", AllOf("b")))
+    assert found.filters == (fields,)
 
 
 def test_a_place_is_not_changed_by_what_is_below_it(server: Servers) -> None:

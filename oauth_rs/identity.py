@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from .complaints import Complaints
 from .errors import MISCONFIGURED_SECONDS, InvalidToken, Unavailable
 from .model import Grant
+from .quiet import Complaints
 
 MAX_HEADER_BYTES = 8192  # what common servers and proxies take as one header
 _NAMES = (

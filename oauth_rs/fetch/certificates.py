@@ -12,9 +12,9 @@ from collections.abc import Callable
 from math import inf
 
 from ..flow import Certificate
+from ..quiet import MINUTE, Quiet
 
 RETRY_SECONDS = 10.0  # what else the context is made of may be mended and leaves no mark on the two files
-QUIET_SECONDS = 60.0  # between records of what is wrong: every request meets it
 
 logger = logging.getLogger("oauth_rs")
 
@@ -22,7 +22,7 @@ logger = logging.getLogger("oauth_rs")
 class ShownCertificate:
     """`certificate`, in TLS contexts that `make` makes. Shared by threads: what two load at once is the same."""
 
-    __slots__ = ("_certificate", "_clock", "_context", "_make", "_problem", "_quiet_until", "_retry_at", "_tried")
+    __slots__ = ("_certificate", "_clock", "_context", "_make", "_problem", "_quiet", "_retry_at", "_tried")
 
     def __init__(
         self,
@@ -35,7 +35,8 @@ class ShownCertificate:
         self._context: ssl.SSLContext | None = None
         self._tried: object = None
         self._problem = ""
-        self._retry_at = self._quiet_until = -inf
+        self._retry_at = -inf
+        self._quiet = Quiet(MINUTE)
 
     def context(self) -> ssl.SSLContext | None:
         """A context with the files as they are, or as they were when last they were good; None if they never were."""
@@ -43,8 +44,8 @@ class ShownCertificate:
         if marks != self._tried or (self._problem and now >= self._retry_at):
             self._load(now)
             self._tried = marks  # of before: what changed while it was loaded is loaded again
-        if self._problem and now >= self._quiet_until:
-            self._tell(now)
+        if self._problem and self._quiet.ends(now):
+            self._tell()
         return self._context
 
     def _load(self, now: float) -> None:
@@ -57,15 +58,14 @@ class ShownCertificate:
         except (OSError, ValueError) as error:
             self._problem, self._retry_at = str(error), now + RETRY_SECONDS
         else:
-            self._context, self._problem, self._quiet_until = context, "", -inf
+            self._context, self._problem = context, ""
+            self._quiet = Quiet(inf)  # the next problem is told of once: a renewal may be under way
 
-    def _tell(self, now: float) -> None:
+    def _tell(self) -> None:
         named = (self._certificate.chain, self._certificate.key, self._problem)
         if self._context is None:
-            self._quiet_until = now + QUIET_SECONDS
             logger.error("configuration: the certificate %s with the key %s cannot be used: %s", *named)
         else:
-            self._quiet_until = inf  # said once: a renewal may be under way
             logger.warning("configuration: %s and %s cannot be used, so what was there before is: %s", *named)
 
 

@@ -17,10 +17,10 @@ from ..client_auth import (
     ClientSecret,
     Proof,
 )
-from ..complaints import Complaints
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
 from ..metadata import discover, endpoint_of
+from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-from math import inf
 from typing import Any, TypeVar
 
 import redis
@@ -20,10 +19,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ..encoding import json_object
+from ..quiet import OUTAGE, Quiet
 from .answer import MAX_LIFE, Token, is_token
 
 TIMEOUT = 1.0  # seconds for one exchange with Redis
-_QUIET = 30.0  # seconds between two lines in the log about the same Redis
 # What redis-py raises. ValueError, IndexError: what is at the other end does not speak the protocol.
 _FAILURES = (redis.RedisError, OSError, ValueError, IndexError)
 
@@ -58,7 +57,7 @@ class RedisTokens:
         redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # raises ValueError
         self._url, self._prefix, self._timeout, self._clock = url, prefix.encode(), timeout, clock
         self._fernet = MultiFernet(fernets)
-        self._told_at = -inf
+        self._quiet = Quiet(OUTAGE)
 
     def get(self, key: bytes, /) -> Token | None:
         """The token that was put there, with the seconds it has left; None when there is none that can be read."""
@@ -105,7 +104,5 @@ class RedisTokens:
 
     def _tell(self, error: Exception) -> None:
         """Logs what is wrong, now and then, by its kind alone: what it says may be a token."""
-        now = time.monotonic()
-        if now - self._told_at > _QUIET:
-            self._told_at = now
+        if self._quiet.ends(time.monotonic()):
             logger.warning("tokens are not shared, Redis cannot be used: %s", type(error).__name__)

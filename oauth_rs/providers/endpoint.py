@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 
 from ..breaker import Breaker
 from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
-from ..complaints import Complaints
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, discover, endpoint_of
+from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answers import UNREACHABLE
 from .seconds import TIMEOUT, check_seconds

@@ -20,13 +20,13 @@ import redis
 
 from ..denials import CLAIMS, Denial, Denials
 from ..errors import Unavailable
+from ..quiet import OUTAGE, Quiet
 from .redis_clients import FAILURES as REDIS_FAILURES
 from .redis_clients import client_like, client_of_url, watch_cluster
 
 PAUSE = 0.2  # seconds between attempts to reach Redis
 PAGE = 1000  # denials that are read, or written, at a time
 _LATER = (1.0, 3.0)  # seconds after which a process puts back what others have not
-_QUIET = 30.0  # seconds between two lines in the log about the same store
 _KEPT_MORE = 60  # seconds that Redis keeps denials longer than processes do, whose clocks may be ahead
 FAILURES = (*REDIS_FAILURES, KeyError)  # KeyError and its like: what is in the log is not from us
 Client: TypeAlias = redis.Redis | redis.RedisCluster
@@ -71,7 +71,7 @@ class DenyLog:
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._writer: Any = None
-        self._told_at = -inf
+        self._quiet = Quiet(OUTAGE)
 
     def start(self) -> None:
         """The log is being followed."""
@@ -216,9 +216,7 @@ class DenyLog:
         self._stopped.wait(PAUSE)
 
     def _tell(self, what: str) -> None:
-        now = self._monotonic()
-        if now - self._told_at > _QUIET:
-            self._told_at = now
+        if self._quiet.ends(self._monotonic()):
             logger.warning("%s", what)
 
 

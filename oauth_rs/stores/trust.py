@@ -11,12 +11,13 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from math import inf
 
 from ..errors import Unavailable
+from ..quiet import OUTAGE, Quiet
 
 _PERIOD = 900.0  # seconds that a lead is remembered at least; no nonce has to be remembered for longer
-_QUIET = 30.0  # seconds between two lines in the log about the same store
 
 logger = logging.getLogger("oauth_rs")
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("oauth_rs")
 class Trust:
     """What one process knows of one store. Safe with threads and across forks; `distrust` is in seconds."""
 
-    def __init__(self, *, distrust: float = 0.0) -> None:
+    def __init__(self, *, distrust: float = 0.0, monotonic: Callable[[], float] = time.monotonic) -> None:
         if not 0 <= distrust < inf:
             raise ValueError("distrust is a number of seconds, 0 or more")
         self.gate = -inf
@@ -32,7 +33,7 @@ class Trust:
         self._lead = self._lead_before = 0.0
         self._turn_at = -inf
         self._locks: dict[int, threading.Lock] = {}  # by process id: a fork must not inherit one that is held
-        self._told_at = -inf
+        self._clock, self._quiet = monotonic, Quiet(OUTAGE)
 
     def expect(self, signed_at: float, now: float) -> None:
         """Notes how far ahead of time requests are dated. To be called before the store is asked."""
@@ -72,9 +73,7 @@ class Trust:
 
     def tell(self, error: BaseException) -> None:
         """Logs why signed requests are refused, now and then."""
-        now = time.monotonic()
-        if now - self._told_at > _QUIET:
-            self._told_at = now
+        if self._quiet.ends(self._clock()):
             logger.warning("signed requests are refused, nonces cannot be kept: %s: %s", type(error).__name__, error)
 
     def _lock(self) -> threading.Lock:

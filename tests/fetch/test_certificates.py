@@ -17,8 +17,9 @@ from oauth_rs.errors import Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.fetch.blocking import BlockingHTTP
-from oauth_rs.fetch.certificates import QUIET_SECONDS, RETRY_SECONDS, ShownCertificate
+from oauth_rs.fetch.certificates import RETRY_SECONDS, ShownCertificate
 from oauth_rs.flow import Certificate, Fetch, Reply
+from oauth_rs.quiet import MINUTE
 from tests.support.misbehaving import silent, slowly
 from tests.support.playing import FakeClock
 from tests.support.serving import ScriptedServer, serving
@@ -217,7 +218,7 @@ def test_a_pair_outlives_its_files_and_each_loss_is_told_once(
         (tmp_path / name).unlink()
         for _ in range(3):
             assert shown.shown.context() is last
-            shown.clock.pass_seconds(QUIET_SECONDS)
+            shown.clock.pass_seconds(MINUTE)
         assert [record.levelno for record in caplog.records] == [logging.WARNING] * losses
         shown.renew()
         assert shown.shown.context() is not last
@@ -230,7 +231,7 @@ def test_files_that_never_were_good_are_told_of_once_a_minute(
     for _ in range(3):
         assert shown.shown.context() is None
     assert shown.loaded == 1
-    shown.clock.pass_seconds(QUIET_SECONDS)
+    shown.clock.pass_seconds(MINUTE)
     assert shown.shown.context() is None
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     shown.renew()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Protocol, TypeAlias
 
-from ..breaker import backoff
+from ..breaker import Breaker
 from ..errors import OAuthError, Unavailable
 from ..fetch import HTTPSettings
 from ..fetch.blocking import BlockingHTTP
@@ -51,21 +51,6 @@ class SharedTokens(Protocol):
         """Keeps `token` for no longer than it lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
-    """How many attempts failed in a row, and when the last one did, by a clock that never goes back."""
-
-    failures: int = 0
-    at: float = -inf
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next attempt; none at all after one that succeeded."""
-        return max(0.0, self.at + backoff(self.failures) - now) if self.failures else 0.0
-
-    def failed(self, now: float) -> "Attempts":
-        return Attempts(self.failures + 1, now)
-
-
 @dataclass(slots=True)
 class _Ours:
     """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
@@ -95,7 +80,7 @@ class TokenSource:
         self._patience = EXCHANGES * http.timeout + STORE_SECONDS
         self._by_process: dict[int, _Ours] = {}
         self._held: Held | None = None
-        self._attempts = Attempts()
+        self._breaker = Breaker(failures=1)
         self._failure: OutboundError | OAuthError | None = None
         self._refused = ""
         self._allowance = -inf
@@ -189,10 +174,12 @@ class TokenSource:
 
     def _note(self, outcome: Outcome) -> None:
         if isinstance(outcome, Held):
-            self._held, self._attempts, self._failure = outcome, Attempts(), None
+            self._held, self._failure = outcome, None
+            self._breaker.answered()
             return
-        now = self._clock()
-        self._attempts, self._failure = self._attempts.failed(now), outcome
+        now, self._failure = self._clock(), outcome
+        # Admitted only now: while one is under way nobody else asks, and one that is overtaken does not count.
+        self._breaker.failed(self._breaker.admit(now), now)
         if self._held is not None and now < self._held.ends_at:
             logger.warning("a token of %s was not renewed, the old one serves on: %s", self._name, outcome.reason)
 
@@ -202,7 +189,7 @@ class TokenSource:
         raise self._again(outcome or Unavailable("fetch_timeout", UNREACHABLE))
 
     def _wait(self, now: float) -> float:
-        return max(self._attempts.wait(now), self._endpoint.breaker.wait(now))
+        return max(self._breaker.wait(now), self._endpoint.breaker.wait(now))
 
     def _again(self, failure: OutboundError | OAuthError) -> OutboundError | OAuthError:
         """A new one for each caller: one exception that many raise collects the frames of all of them."""

@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from oauth_rs.breaker import LONGEST
 from oauth_rs.errors import MISCONFIGURED_SECONDS, OAuthError, Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.flow import Call, Flow
@@ -25,7 +24,7 @@ from oauth_rs.outbound import OutboundError
 from oauth_rs.outbound.answer import AHEAD, UNREACHABLE, Token
 from oauth_rs.outbound.auth import Held
 from oauth_rs.outbound.endpoint import TokenEndpoint
-from oauth_rs.outbound.source import Attempts, TokenSource
+from oauth_rs.outbound.source import TokenSource
 from tests.outbound.provider import API, CLIENT, Provider, granted, no_thread_is_left, send
 from tests.support.misbehaving import slowly
 from tests.support.playing import FakeClock
@@ -265,16 +264,6 @@ def test_a_task_that_is_cancelled_takes_nothing_with_it(source: TokenSource, pro
 
 
 # Failures
-
-
-def test_attempts_back_off_from_a_second_to_half_a_minute() -> None:
-    attempts, waits = Attempts(), []
-    for _ in range(2000):
-        attempts = attempts.failed(100.0)
-        waits.append(attempts.wait(100.0))
-    assert waits[:7] == [1, 2, 4, 8, 16, LONGEST, LONGEST]
-    assert waits[-1] == LONGEST
-    assert (attempts.wait(101), attempts.wait(100 + LONGEST), Attempts().wait(0)) == (LONGEST - 1, 0, 0)
 
 
 def test_threads_that_wait_share_a_failure(source: TokenSource, provider: Provider) -> None:

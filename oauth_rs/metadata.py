@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from .encoding import json_object
 from .errors import Unavailable
 from .flow import Fetch, Flow, Reply
-from .urls import secure
+from .urls import secure, secure_for_secrets
 
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
@@ -44,17 +44,27 @@ class IssuerMetadata:
         Raises Unavailable (`discovery_failed` also when that is no place we may fetch from; see discover).
         """
         document = yield from discover(self.issuer, shared=shared)
-        url = endpoint_of(document, name, issuer=self.issuer)
+        url = _endpoint_of(document, name, issuer=self.issuer)
         if url is None:
             raise Unavailable("discovery_failed", UNREACHABLE)
         return url
 
 
-def endpoint_of(document: Mapping[str, Any], name: str, *, issuer: str, with_certificate: bool = False) -> str | None:
-    """Where `document`, that of `issuer`, says that `name` is; None where that is no place we may fetch from.
+def endpoint_for_secrets(issuer: str, name: str, *, with_certificate: bool, shared: float) -> Flow[str]:
+    """Where `issuer` says that its `name` is, for requests that hold tokens or secrets.
 
-    For a client `with_certificate` its alias is meant, where there is one (RFC 8705 section 5).
+    For a client `with_certificate` its alias is meant, where there is one (RFC 8705 section 5). Raises Unavailable
+    (`discovery_failed` also when that is no place for secrets; see discover).
     """
+    document = yield from discover(issuer, shared=shared)
+    url = _endpoint_of(document, name, issuer=issuer, with_certificate=with_certificate)
+    if url is None or not secure_for_secrets(url):
+        raise Unavailable("discovery_failed", UNREACHABLE)
+    return url
+
+
+def _endpoint_of(document: Mapping[str, Any], name: str, *, issuer: str, with_certificate: bool = False) -> str | None:
+    """Where `document`, that of `issuer`, says that `name` is; None where that is no place we may fetch from."""
     url, aliases = document.get(name), document.get("mtls_endpoint_aliases")
     if with_certificate and isinstance(aliases, dict):
         url = aliases.get(name, url)

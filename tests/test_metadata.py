@@ -5,7 +5,7 @@ import pytest
 
 from oauth_rs.errors import Unavailable
 from oauth_rs.flow import Fetch, Reply
-from oauth_rs.metadata import IssuerMetadata, discover, metadata_urls
+from oauth_rs.metadata import IssuerMetadata, discover, endpoint_for_secrets, metadata_urls
 from tests.support.playing import play
 
 ISSUER = "https://id.example.com/tenant"
@@ -184,3 +184,35 @@ def test_an_issuer_on_this_machine_has() -> None:
 def test_a_document_without_keys_is_of_no_use() -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
         located({"issuer": ISSUER})
+
+
+# Endpoints that are shown tokens or secrets
+
+ENDPOINT, ALIAS = "https://id.example.com/token", "https://mtls.example.com/token"
+
+
+def for_secrets(said: dict[str, Any], *, with_certificate: bool = False) -> str:
+    flow = endpoint_for_secrets(ISSUER, "token_endpoint", with_certificate=with_certificate, shared=1.5)
+    return play(flow, (fetch(URLS[0]), reply({**DOCUMENT, "token_endpoint": ENDPOINT, **said})))
+
+
+@pytest.mark.parametrize(
+    ("aliases", "url"),
+    [({"token_endpoint": ALIAS}, ALIAS), ({}, ENDPOINT), (ALIAS, ENDPOINT), (None, ENDPOINT)],
+    ids=str,
+)
+def test_the_alias_is_for_clients_with_a_certificate(aliases: Any, url: str) -> None:
+    said = {"mtls_endpoint_aliases": aliases}
+    assert (for_secrets(said, with_certificate=True), for_secrets(said)) == (url, ENDPOINT)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [None, "http://id.example.com/", "http://127.0.0.1/", "https://me:pw@id.example.com/", "https://id.example.com/#x"],
+    ids=str,
+)
+def test_nothing_secret_is_sent_to_a_place_that_is_not_for_it(url: str | None) -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        for_secrets({"token_endpoint": url})
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        for_secrets({"mtls_endpoint_aliases": {"token_endpoint": url}}, with_certificate=True)

@@ -9,17 +9,10 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from ..breaker import Breaker
-from ..client_auth import (
-    UNPROVED,
-    BearerToken,
-    ClientAuth,
-    ClientCertificate,
-    ClientSecret,
-    Proof,
-)
+from ..client_auth import UNPROVED, BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
-from ..metadata import discover, endpoint_of
+from ..metadata import endpoint_for_secrets
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answer import UNREACHABLE, Token, token_of
@@ -112,7 +105,10 @@ class TokenEndpoint:
     def _exchange(self, fields: Fields) -> Flow[Token]:
         url = self._url or self._found
         if not url:
-            url = self._found = yield from self._discovered()
+            certified = isinstance(self._client, ClientCertificate)
+            url = self._found = yield from endpoint_for_secrets(
+                self.issuer, "token_endpoint", with_certificate=certified, shared=0.0
+            )
         proving = self._client.prove(url)
         proof = proving if isinstance(proving, Proof) else (yield from proving)
         query = urlencode((*fields, *proof.fields))
@@ -123,11 +119,3 @@ class TokenEndpoint:
             certificate = proof.certificate
             ask = Fetch("POST", url, _FORM + headers, query.encode(), limit=LIMIT, certificate=certificate)
         return token_of((yield from ask))
-
-    def _discovered(self) -> Flow[str]:
-        document = yield from discover(self.issuer, shared=0.0)
-        certified = isinstance(self._client, ClientCertificate)
-        url = endpoint_of(document, "token_endpoint", issuer=self.issuer, with_certificate=certified)
-        if url is None or not secure_for_secrets(url):
-            raise Unavailable("discovery_failed", UNREACHABLE)
-        return url

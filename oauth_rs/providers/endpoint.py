@@ -14,7 +14,7 @@ from ..breaker import Breaker
 from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow, Reply
-from ..metadata import IssuerMetadata, discover, endpoint_of
+from ..metadata import IssuerMetadata, endpoint_for_secrets
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answers import UNREACHABLE
@@ -116,7 +116,10 @@ class Endpoint:
         """The URL of the endpoint. Raises Unavailable (`discovery_failed`, `issuer_mismatch`, those of `Fetch`)."""
         url = self._url
         if not url and isinstance(self._location, IssuerMetadata):
-            url = self._url = yield from self._discovered(self._location.issuer)
+            certified = isinstance(self._client, ClientCertificate)
+            url = self._url = yield from endpoint_for_secrets(
+                self._location.issuer, self._name, with_certificate=certified, shared=SHARED
+            )
         return url
 
     def _exchange(self, question: Question) -> Flow[Reply]:
@@ -162,11 +165,3 @@ class Endpoint:
         if status >= _ERRORS or status in _BUSY:
             return Unavailable("endpoint_failed", UNREACHABLE)
         return Unavailable("endpoint_unusable", UNREACHABLE)
-
-    def _discovered(self, issuer: str) -> Flow[str]:
-        document = yield from discover(issuer, shared=SHARED)
-        certified = isinstance(self._client, ClientCertificate)
-        url = endpoint_of(document, self._name, issuer=issuer, with_certificate=certified)
-        if url is None or not secure_for_secrets(url):
-            raise Unavailable("discovery_failed", UNREACHABLE)
-        return url

@@ -16,7 +16,8 @@ from .urls import secure, secure_for_secrets
 
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
-_OUTAGE = 500  # and above
+_ERRORS = 500  # and above
+_BUSY = frozenset({408, 425, 429})  # of the 4xx these alone speak of the moment, not of the request
 # What a path that a site does not know may lead to, its login or a long page: no more than a 404 it is an outage.
 _OTHER_PAGES = {"redirected", "reply_too_large"}
 UNREACHABLE = "The issuer of the access token could not be reached."
@@ -108,7 +109,7 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
                 raise
             reason = error.reason
             continue
-        if reply.status >= _OUTAGE:
+        if is_outage(reply.status):
             break
         document = _document(reply)
         if document is None:
@@ -118,6 +119,11 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
             raise Unavailable("issuer_mismatch", UNREACHABLE)
         return document
     raise Unavailable(reason, UNREACHABLE)
+
+
+def is_outage(status: int) -> bool:
+    """True for a status of a server that cannot answer now, whatever it is asked."""
+    return status >= _ERRORS or status in _BUSY
 
 
 def _document(reply: Reply) -> Mapping[str, Any] | None:

@@ -92,8 +92,8 @@ def test_a_page_that_is_no_json_object_leads_to_the_next(body: bytes) -> None:
     assert discovered(Reply(200, body), reply(DOCUMENT)) == DOCUMENT
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_failing_server_ends_the_search(status: int) -> None:
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
+def test_a_server_that_fails_or_is_busy_ends_the_search(status: int) -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
         discovered(reply(DOCUMENT, status))
 

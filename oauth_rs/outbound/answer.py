@@ -11,6 +11,7 @@ from typing import Any
 from ..encoding import json_object
 from ..errors import Unavailable
 from ..flow import Reply
+from ..metadata import is_outage
 from .errors import TokenRefused, TokenUnusable
 
 MAX_TOKEN = 16_384  # characters: what servers take as one header, ours too
@@ -20,9 +21,8 @@ AHEAD = 0.8  # of its life, after which a token is renewed
 UNREACHABLE = "A service that this operation depends on cannot be reached now; try again later."
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1
 _DIGITS = re.compile(r"[0-9]{1,9}")
-_OK, _UNAUTHORIZED, _ERRORS = 200, 401, 500
-_BUSY = frozenset({408, 425, 429})  # these speak of the moment
-_CLIENT_ERRORS = frozenset(range(400, _ERRORS)) - _BUSY
+_OK, _UNAUTHORIZED = 200, 401
+_CLIENT_ERRORS = range(400, 500)
 # RFC 6749 section 5.2 and 4.1.2.1, RFC 8707 section 2.
 _CODES = {
     "invalid_request",
@@ -87,7 +87,7 @@ def is_token(text: str) -> bool:
 
 def _refusal(reply: Reply) -> TokenRefused | Unavailable:
     code = _code(reply.body) if reply.status in _CLIENT_ERRORS else ""
-    if code in _PASSING or reply.status in _BUSY or reply.status >= _ERRORS:
+    if code in _PASSING or is_outage(reply.status):
         return Unavailable("token_endpoint_failed", UNREACHABLE)
     if code in _CODES:
         return TokenRefused(code)

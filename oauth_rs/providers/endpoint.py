@@ -14,7 +14,7 @@ from ..breaker import Breaker
 from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow, Reply
-from ..metadata import IssuerMetadata, endpoint_for_secrets
+from ..metadata import IssuerMetadata, endpoint_for_secrets, is_outage
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answers import UNREACHABLE
@@ -25,8 +25,6 @@ SHARED = 1.0  # seconds for which an answer serves those who were about to ask w
 JSON = "application/json"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
-_BUSY = frozenset({408, 425, 429})
-_ERRORS = 500
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
 # endpoint may not like it, so what comes of one must not keep all the others from being asked about.
 _ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
@@ -162,6 +160,6 @@ class Endpoint:
             self._complaints.tell(self, UNPROVED, status, self._clock())
         if status == _UNAUTHORIZED:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
-        if status >= _ERRORS or status in _BUSY:
+        if is_outage(status):
             return Unavailable("endpoint_failed", UNREACHABLE)
         return Unavailable("endpoint_unusable", UNREACHABLE)

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from .encoding import json_object
 from .flow import Flow, at_once, call
+from .members import offers
 from .scopes import checked_scope
 
 MIN_SECRET = 22  # characters: 128 bits in base64url, the least that a generator should make
@@ -176,7 +177,7 @@ def registry_of(clients: Clients) -> ClientRegistry:
 
 def is_registry(clients: object) -> TypeGuard[ClientRegistry]:
     """True for an object that finds clients; not for the class of one."""
-    return hasattr(clients, "find_by_key") and hasattr(clients, "find") and not isinstance(clients, type)
+    return offers(clients, "find_by_key", "find")
 
 
 def known(registry: ClientRegistry, client_id: str) -> bool | Flow[bool]:

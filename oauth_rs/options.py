@@ -12,6 +12,7 @@ from .deny_list import DenyList
 from .errors import OAuthError
 from .fields import FieldFilter
 from .identity import Identity, folded, scope_text
+from .members import offers
 from .model import Grant
 from .policy import Policy
 from .public_paths import PublicPaths
@@ -34,13 +35,11 @@ def check_options(
     """Returns when the options of a server are of their kinds. Raises TypeError and ValueError."""
     if not schemes:
         raise ValueError("ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))")
-    if not all(hasattr(scheme, "authorization_names") for scheme in schemes) or any(
-        isinstance(scheme, type) for scheme in schemes
-    ):
+    if not all(offers(scheme, "authorization_names") for scheme in schemes):
         raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
     if url is not None and not hasattr(url, "names_hosts"):
         raise TypeError("url is FixedURL(...), DirectURL(...) or ForwardedURL(...)")
-    if replay is not None and (isinstance(replay, type) or not hasattr(replay, "first_use")):
+    if replay is not None and not offers(replay, "first_use"):
         raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")
     if isinstance(public, str):
         raise TypeError("public is a list of paths, not one string")
@@ -56,7 +55,7 @@ def check_policy(policy: Policy | None, public: PublicPaths | None, credentials:
         return
     if public is not None and public.cover("/"):
         raise ValueError('public=["/*"] leaves nothing for the policy to decide: leave one of them out')
-    if isinstance(policy, type) or not hasattr(policy, "rules"):
+    if not offers(policy, "rules"):
         raise TypeError("policy is NoScopes(), APIScopes(...) or OperationScopes({...})")
     if credentials == "optional":
         raise ValueError('a policy says which operations need no credentials, by Public(): leave out "optional"')
@@ -71,7 +70,7 @@ def check_more(
     """Returns when these options are of their kinds. Raises TypeError."""
     if catalogue is not None and not isinstance(catalogue, ScopeCatalogue):
         raise TypeError("scopes is ScopeCatalogue({...}); what a provider may grant is an option of the provider")
-    if identity is not None and (isinstance(identity, type) or not hasattr(identity, "headers")):
+    if identity is not None and not offers(identity, "headers"):
         raise TypeError("identity is IdentityHeaders() or SignedIdentity(...)")
     if not isinstance(hide_credentials, bool):  # "no" would count as yes
         raise TypeError(f"hide_credentials is True or False, not {hide_credentials!r}")
@@ -87,7 +86,7 @@ def _are_filters(filters: Any) -> bool:
 
 def check_callables(deny: DenyList | None, user: UserLoader | None) -> None:
     """Returns when these options are of their kinds. Raises TypeError."""
-    if deny is not None and (isinstance(deny, type) or not hasattr(deny, "denied")):
+    if deny is not None and not offers(deny, "denied"):
         raise TypeError("deny is a list such as MemoryDenyList() or RedisDenyList(url)")
     if user is not None and not callable(user):
         raise TypeError("user is a function of a grant, plain or async")

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "oauth_rs"
 FLOORS = (
     (
         *("errors", "encoding", "signature_methods", "claim_names", "pem", "json_lines", "entries", "scope_templates"),
-        *("quiet",),
+        *("quiet", "members"),
     ),
     ("flow", "cache", "request", "breaker"),
     (

@@ -12,6 +12,7 @@ from hashlib import sha256
 from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
+from ..members import offers
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .parameters import parameters
@@ -51,7 +52,7 @@ class ClientCredentials(OneSource):
         self._endpoint = TokenEndpoint(issuer, client=client, url=token_endpoint, method=method, monotonic=monotonic)
         self._scopes = frozenset(scopes)
         self._told: frozenset[str] = frozenset()
-        if shared is not None and (isinstance(shared, type) or not hasattr(shared, "put")):
+        if shared is not None and not offers(shared, "put"):
             raise TypeError("shared is RedisTokens(url, keys=[...]), or None")
         if shared is not None and not self._endpoint.client_id:
             raise ValueError("tokens are shared among those that are one client: give the client its client_id")

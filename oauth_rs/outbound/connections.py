@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import httpx2
 
+from ..members import offers
 from ..model import Grant
 from .auth import BearerAuth, checked_origin
 from .token_exchange import TokenExchange
@@ -30,7 +31,7 @@ class Connection:
 
     def __init__(self, base_url: str, *, auth: Authorizes | TokenExchange, plain_http: bool = False) -> None:
         self.base_url = checked_origin(base_url, plain_http=plain_http)
-        if isinstance(auth, type) or not hasattr(auth, "auth"):
+        if not offers(auth, "auth"):
             raise TypeError("auth is ClientCredentials(...), TokenExchange(...) or RefreshToken(...)")
         self._authorizes, self._plain_http = auth, plain_http
 

@@ -12,6 +12,7 @@ from ..breaker import Breaker
 from ..client_auth import UNPROVED, BearerToken, ClientAuth, ClientCertificate, ClientSecret, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
+from ..members import offers
 from ..metadata import endpoint_for_secrets
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
@@ -49,7 +50,7 @@ class TokenEndpoint:
     ) -> None:
         if not all(isinstance(text, str) for text in (issuer, url)):
             raise TypeError("the issuer and token_endpoint are URLs, as text")
-        if isinstance(client, type) or not hasattr(client, "prove"):
+        if not offers(client, "prove"):
             raise TypeError("client is ClientSecret(id, secret) or another way to prove who asks: see client_auth")
         place = url or issuer
         if not secure_for_secrets(place):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
+from ..members import offers
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .errors import TokenRefused
@@ -54,7 +55,7 @@ class RefreshToken(OneSource):
     ) -> None:
         if not isinstance(refresh_token, str):
             raise TypeError("refresh_token is text")
-        if store is not None and (isinstance(store, type) or not (hasattr(store, "load") and hasattr(store, "save"))):
+        if store is not None and not offers(store, "load", "save"):
             raise TypeError("store has the functions load() and save(refresh_token)")
         if not refresh_token and store is None:
             raise ValueError("give a refresh_token, a store that has one, or both")

@@ -13,6 +13,7 @@ from ..catalogue import ScopeCatalogue
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose.jws import JSON_OBJECT, MAX_TOKEN_BYTES
+from ..members import offers
 from ..model import Grant
 from . import Provider, unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
@@ -83,7 +84,7 @@ class Choice:
         headers: Collection[bytes] = (),
         catalogue: ScopeCatalogue | None = None,
     ) -> None:
-        if not all(hasattr(provider, "accepts") and not isinstance(provider, type) for provider in providers):
+        if not all(offers(provider, "accepts") for provider in providers):
             raise TypeError("providers are objects such as JWTProvider(issuer, audience=...)")
         if len({provider.name for provider in providers}) < len(providers):
             raise ValueError("two providers of the same name or issuer: name them apart, or merge them")

@@ -20,6 +20,7 @@ from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose import claims as claim
 from ..keys import KeySource
+from ..members import offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
@@ -82,7 +83,7 @@ class IntrospectionProvider:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if isinstance(client, type) or not hasattr(client, "prove"):
+        if not offers(client, "prove"):
             raise TypeError("client is ClientSecret(id, secret), or another of client_auth.py")
         if isinstance(scopes, str):
             raise TypeError("scopes is a list of strings, not one string")

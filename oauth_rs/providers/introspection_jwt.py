@@ -13,6 +13,7 @@ from ..flow import Flow, Reply
 from ..jose import claims as claim
 from ..jose.jws import JSON_OBJECT, CompactJWS, parse
 from ..keys import KeySource
+from ..members import offers
 from .answers import end_of, unusable
 from .seconds import LEEWAY
 
@@ -32,7 +33,7 @@ class SignedAnswers:
         leeway: float = LEEWAY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if isinstance(keys, type) or not hasattr(keys, "peek"):
+        if not offers(keys, "peek"):
             raise TypeError("keys is RemoteKeys('https://id.example.com/jwks'), or RemoteKeys(IssuerMetadata(...))")
         if not issuer or not audience:
             raise ValueError("signed answers name who made them and for whom: give issuer=, and a client with an id")

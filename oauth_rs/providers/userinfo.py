@@ -19,6 +19,7 @@ from ..client_auth import ClientSecret
 from ..clients import Clients, registry_of
 from ..flow import Flow
 from ..jose import claims as claim
+from ..members import offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
@@ -82,7 +83,7 @@ class UserInfoProvider:
                 "a user endpoint does not say to whom a token was issued: give check=, as GitHubCheck(...), or accept "
                 "tokens of any application with audience_unproved=True"
             )
-        if check is not None and (isinstance(check, type) or not hasattr(check, "check")):
+        if check is not None and not offers(check, "check"):
             raise TypeError("check is GitHubCheck(...), TokenInfoCheck(...), or an object with a method `check`")
         for option, value in (("scopes", scopes), ("grants", grants)):
             if isinstance(value, str):

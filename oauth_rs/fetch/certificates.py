@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 from math import inf
+from typing import NamedTuple
 
 from ..flow import Certificate
 from ..quiet import MINUTE, Quiet
@@ -19,10 +20,19 @@ RETRY_SECONDS = 10.0  # what else the context is made of may be mended and leave
 logger = logging.getLogger("oauth_rs")
 
 
+class _Tried(NamedTuple):
+    """What came of the files as `marks` tell them: the last context that was good, and what is wrong since."""
+
+    marks: object = None
+    context: ssl.SSLContext | None = None
+    problem: str = ""
+    retry_at: float = -inf
+
+
 class ShownCertificate:
     """`certificate`, in TLS contexts that `make` makes. Shared by threads: what two load at once is the same."""
 
-    __slots__ = ("_certificate", "_clock", "_context", "_make", "_problem", "_quiet", "_retry_at", "_tried")
+    __slots__ = ("_certificate", "_clock", "_make", "_quiet", "_tried")
 
     def __init__(
         self,
@@ -32,23 +42,21 @@ class ShownCertificate:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make, self._certificate, self._clock = make, certificate, monotonic
-        self._context: ssl.SSLContext | None = None
-        self._tried: object = None
-        self._problem = ""
-        self._retry_at = -inf
+        self._tried = _Tried()
         self._quiet = Quiet(MINUTE)
 
     def context(self) -> ssl.SSLContext | None:
         """A context with the files as they are, or as they were when last they were good; None if they never were."""
         now, marks = self._clock(), (_mark(self._certificate.chain), _mark(self._certificate.key))
-        if marks != self._tried or (self._problem and now >= self._retry_at):
-            self._load(now)
-            self._tried = marks  # of before: what changed while it was loaded is loaded again
-        if self._problem and self._quiet.ends(now):
-            self._tell()
-        return self._context
+        tried = self._tried
+        if marks != tried.marks or (tried.problem and now >= tried.retry_at):
+            # As one, with the marks of before: what another thread has loaded since, or what changed, is loaded again.
+            tried = self._tried = self._load(tried._replace(marks=marks), now)
+        if tried.problem and self._quiet.ends(now):
+            self._tell(tried)
+        return tried.context
 
-    def _load(self, now: float) -> None:
+    def _load(self, tried: "_Tried", now: float) -> "_Tried":
         shown = self._certificate
         try:
             # A context of its own: whoever loads a certificate into that of others shows it to every server.
@@ -56,14 +64,13 @@ class ShownCertificate:
             # Without any password OpenSSL would ask for that of the key on the terminal, and wait.
             context.load_cert_chain(shown.chain, shown.key, shown.password or "")
         except (OSError, ValueError) as error:
-            self._problem, self._retry_at = str(error), now + RETRY_SECONDS
-        else:
-            self._context, self._problem = context, ""
-            self._quiet = Quiet(inf)  # the next problem is told of once: a renewal may be under way
+            return tried._replace(problem=str(error), retry_at=now + RETRY_SECONDS)
+        self._quiet = Quiet(inf)  # the next problem is told of once: a renewal may be under way
+        return tried._replace(context=context, problem="")
 
-    def _tell(self) -> None:
-        named = (self._certificate.chain, self._certificate.key, self._problem)
-        if self._context is None:
+    def _tell(self, tried: "_Tried") -> None:
+        named = (self._certificate.chain, self._certificate.key, tried.problem)
+        if tried.context is None:
             logger.error("configuration: the certificate %s with the key %s cannot be used: %s", *named)
         else:
             logger.warning("configuration: %s and %s cannot be used, so what was there before is: %s", *named)

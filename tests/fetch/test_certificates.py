@@ -238,6 +238,30 @@ def test_files_that_never_were_good_are_told_of_once_a_minute(
     assert shown.shown.context() is not None
 
 
+class Overtaken(ssl.SSLContext):
+    """Once it has loaded a certificate, `meanwhile` comes about, as in another thread."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def load_cert_chain(self, *files: Any) -> None:
+        super().load_cert_chain(*files)
+        self.meanwhile()
+
+
+def test_who_loads_the_old_files_last_does_not_keep_them(shown: Shown) -> None:
+    contexts = iter([Overtaken(ssl.PROTOCOL_TLS_CLIENT) for _ in range(3)])
+    certificate = ShownCertificate(lambda: next(contexts), shown.certificate)
+
+    def renewed() -> None:
+        Overtaken.meanwhile = staticmethod(lambda: None)
+        shown.renew()
+        certificate.context()
+
+    Overtaken.meanwhile = staticmethod(renewed)
+    old = certificate.context()
+    assert certificate.context() is not old
+
+
 def test_what_is_wrong_beside_the_files_is_tried_again(shown: Shown) -> None:
     shown.trust = Path("/nowhere/ca.pem")
     assert shown.shown.context() is None

@@ -100,14 +100,12 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
     A place that has something else leads to the next, an outage to none: it would be asked for again at each. Raises
     Unavailable (`discovery_failed`, `issuer_mismatch`) and what `Fetch` raises.
     """
-    reason = "discovery_failed"
     for url in metadata_urls(issuer):
         try:
             reply = yield from Fetch("GET", url, _ACCEPT_JSON, shared=shared)
         except Unavailable as error:
             if error.reason not in _OTHER_PAGES:
                 raise
-            reason = error.reason
             continue
         if is_outage(reply.status):
             break
@@ -118,7 +116,7 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
             # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
             raise Unavailable("issuer_mismatch", UNREACHABLE)
         return document
-    raise Unavailable(reason, UNREACHABLE)
+    raise Unavailable("discovery_failed", UNREACHABLE)
 
 
 def is_outage(status: int) -> bool:

@@ -91,8 +91,8 @@ def _refusal(reply: Reply) -> TokenRefused | Unavailable:
         return Unavailable("token_endpoint_failed", UNREACHABLE)
     if code in _CODES:
         return TokenRefused(code)
-    if reply.status == _UNAUTHORIZED:  # RFC 6749 section 5.2: it is the client, whatever the body says
-        return TokenRefused("invalid_client")
+    if reply.status == _UNAUTHORIZED:  # RFC 6749 section 5.2: it is the client, and some say it in words of their own
+        return TokenRefused("unauthorized" if code else "invalid_client")
     return TokenRefused("token_refused") if code else Unavailable("token_endpoint_unusable", UNREACHABLE)
 
 

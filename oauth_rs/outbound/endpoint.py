@@ -24,7 +24,10 @@ from .parameters import Fields
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
 LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it
 _NOT_LET = "does not let this application ask for tokens in this way"
-_OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": _NOT_LET, "unsupported_grant_type": _NOT_LET}
+_OF_THE_CLIENT = {
+    **dict.fromkeys(("invalid_client", "unauthorized"), UNPROVED),
+    **dict.fromkeys(("unauthorized_client", "unsupported_grant_type"), _NOT_LET),
+}
 _ACCEPT = (("Accept", "application/json"),)
 _FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
 
@@ -33,8 +36,8 @@ class TokenEndpoint:
     """The token endpoint of `issuer`, or the one at `url`, asked as `client`. Raises ValueError and TypeError.
 
     With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
-    header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons in `forgiven`
-    are no failures to it.
+    header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons and
+    codes in `forgiven` are no failures to it.
     """
 
     def __init__(
@@ -82,10 +85,10 @@ class TokenEndpoint:
         try:
             token = yield from self._exchange(fields)
         except Unavailable as error:
-            self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
             if error.reason in self._forgiven:
                 self.breaker.answered()
             else:
+                self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
                 self.breaker.failed(call, self._clock())
             raise
         except OutboundError as error:
@@ -99,7 +102,10 @@ class TokenEndpoint:
     def _refused(self, code: str, call: object) -> Unavailable:
         # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
         now = self._clock()
-        self.breaker.failed(call, now)
+        if code in self._forgiven:
+            self.breaker.answered()
+        else:
+            self.breaker.failed(call, now)
         self._complaints.tell(self, _OF_THE_CLIENT[code], code, now)
         return Unavailable("token_endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
 

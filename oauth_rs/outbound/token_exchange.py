@@ -31,8 +31,8 @@ OF_ACCESS = "urn:ietf:params:oauth:token-type:access_token"
 MAX_CALLERS = 4096  # whose tokens are kept, a few KiB each
 CALLER_SECONDS = 3600.0  # that they are kept at most; after that they are traded anew
 # Of an endpoint that is up: a firewall before it may not like the token of one caller, who chooses it. That must not
-# keep all the others from being traded for.
-_ABOUT_THE_CALLER = frozenset({"token_endpoint_unusable", "reply_too_large"})
+# keep all the others from being traded for. Some say of a token that is not good that the client is not.
+_ABOUT_THE_CALLER = frozenset({"token_endpoint_unusable", "reply_too_large", "unauthorized", "unauthorized_client"})
 _PARTS = 3
 
 

@@ -293,7 +293,7 @@ NOT_LET = "does not let this application ask for tokens in this way"
         (Reply(401, b'{"error": "invalid_client"}'), UNPROVED),
         (Reply(401, b""), UNPROVED),
         (Reply(401, b"<html>"), UNPROVED),
-        (Reply(401, b'{"error": "s3cret"}'), UNPROVED),
+        (Reply(401, b'{"error": "s3cret"}'), UNPROVED.replace("invalid_client", "unauthorized")),
         (refusal("unauthorized_client"), f"{NOT_LET}: unauthorized_client"),
         (refusal("unsupported_grant_type"), f"{NOT_LET}: unsupported_grant_type"),
     ],
@@ -337,6 +337,22 @@ def test_what_is_forgiven_is_no_failure(make: Make, clock: FakeClock) -> None:
     failure(endpoint, DOWN)
     assert failure(endpoint, Reply(403, b"<html>")) == "token_endpoint_unusable"
     assert endpoint.breaker.wait(clock()) == 0
+
+
+@pytest.mark.parametrize("answer", [Reply(401, b'{"error": "invalid_token"}'), refusal("unauthorized_client")])
+def test_a_refusal_that_is_forgiven_is_no_failure_either(
+    make: Make, clock: FakeClock, answer: Reply, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = make(forgiven=frozenset({"unauthorized", "unauthorized_client"}))
+    assert failure(endpoint, answer) == "token_endpoint_refused"
+    assert endpoint.breaker.wait(clock()) == 0
+    assert caplog.messages[0].startswith("configuration: ")
+
+
+def test_what_is_forgiven_leaves_the_endpoint_where_it_was(make: Make) -> None:
+    endpoint = make(url="", forgiven=frozenset({"token_endpoint_unusable"}))
+    failure(endpoint, metadata(), Reply(403, b"<html>"))
+    assert len(asked(endpoint, GRANTED)) == 1
 
 
 def test_an_answer_that_cannot_be_used_is_no_outage(make: Make, clock: FakeClock) -> None:

@@ -91,6 +91,10 @@ class ScopeCatalogue:
         found = self._remembered(scopes) if _is_small(scopes) else self._expanded(scopes)
         return scopes if len(found) == len(scopes) else found
 
+    def reach(self, name: str) -> int:
+        """How many other scopes `name` implies."""
+        return self._implied.get(name, 0).bit_count()
+
     def held(self, scopes: Iterable[str]) -> frozenset[str]:
         """The names of all that is held by who was granted `scopes`: resolved and expanded."""
         given = frozenset(_listed(scopes))

@@ -234,6 +234,23 @@ def test_a_scope_that_implies_more_than_can_be_passed_on_is_refused(
     ResourceServer(Bearer(issuer.provider()), scopes=catalogue)
 
 
+def test_of_many_scopes_those_that_imply_most_are_looked_at(issuer: Issuer) -> None:
+    parents: dict[str, Any] = {f"parent-{number}": {f"child-{number}": {}} for number in range(450)}
+    catalogue = ScopeCatalogue({**parents, "all": [f"child-{number}" for number in range(450)], "deep": ["all"]})
+    ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders(), scopes=catalogue)
+    with pytest.raises(ValueError, match="cannot pass on scope 'x' with all"):
+        ResourceServer(
+            Bearer(issuer.provider()),
+            identity=IdentityHeaders(),
+            scopes=ScopeCatalogue({**parents, "x": [*parents, *(f"child-{number}" for number in range(450))]}),
+        )
+
+
+def test_a_catalogue_may_have_families_alone(issuer: Issuer) -> None:
+    catalogue = ScopeCatalogue({}, families=["tenant:{tenant}:read"])
+    ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders(), scopes=catalogue)
+
+
 def test_credentials_in_a_header_of_the_identity_are_refused(issuer: Issuer) -> None:
     bearer = Bearer(issuer.provider(), presentation=[Header("OAuth_ClientID")])
     with pytest.raises(ValueError, match="identity takes out of every request"):

@@ -33,20 +33,21 @@ _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 
 class ASGIRequest:
-    """The core's view of a scope."""
+    """The core's view of a scope, of which `root` is the `root_path` that the middleware has seen."""
 
-    __slots__ = ("_root", "_scope", "method", "parameters")
+    __slots__ = ("_scope", "method", "parameters", "root")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, root: str | None = None) -> None:
         self._scope = scope
-        self._root = scope.get("root_path", "")  # as it is here: mounts further in move it on
+        # As it is here: mounts further in move it on.
+        self.root: str = scope.get("root_path", "") if root is None else root
         # A WebSocket handshake is a GET, also where HTTP/2 calls it CONNECT.
         self.method: str = "GET" if scope.get("type") == "websocket" else scope.get("method", "GET")
         self.parameters = NO_PARAMETERS
 
     @property
     def path(self) -> str:
-        path, root = str(self._scope["path"]), str(self._root)
+        path, root = str(self._scope["path"]), str(self.root)
         # The path holds the mount point since ASGI 2.3 of 2024; servers before leave it out.
         return path.removeprefix(root) if path == root or path.startswith(root + "/") else path
 
@@ -119,7 +120,7 @@ class OAuthMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             raise RuntimeError(f"oauth_rs cannot check a {scope['type']!r} scope, so it does not let it through")
         request = ASGIRequest(scope)
-        answer = Answer(send, self, request)
+        answer = Answer(send, self, request.root)
         body = None
         try:
             if self._handover is not None:
@@ -141,6 +142,10 @@ class OAuthMiddleware:
             await self._app(scope, receive, answer.send)
         except OAuthError as error:
             await self._refuse(error, scope, answer)
+        finally:
+            # The scope leads to the answer, that to the server's side of the connection, and this often to the scope:
+            # else each request would be a circle that stays until the collector finds it.
+            answer.end()
 
     async def drive(self, flow: Flow[T]) -> T:
         """The result of `flow`, whatever it asks for but the body of a request. Raises what it raises."""

@@ -22,21 +22,25 @@ ASIDE_BYTES = 1 << 15  # may take some milliseconds to filter: a thread does it,
 class Answer:
     """Passes messages out, and remembers that one went.
 
-    Decorators find it beside the grant: `middleware` has checked `request`, and can do more for it.
+    Decorators find it beside the grant: `middleware` has checked the request below `root`, and can do more for it.
     """
 
-    __slots__ = ("_filtered", "middleware", "out", "request", "started")
+    __slots__ = ("_filtered", "middleware", "out", "root", "started")
 
-    def __init__(self, out: Send, middleware: Any = None, request: Any = None) -> None:
+    def __init__(self, out: Send, middleware: Any = None, root: str = "") -> None:
         self.out = out
         self.middleware = middleware
-        self.request = request
+        self.root = root
         self.started = False
         self._filtered: FilteredAnswer | None = None
 
     def send(self, message: Message) -> Awaitable[None]:
         self.started = True
         return self.out(message)
+
+    def end(self) -> None:
+        """Nothing can be sent any more: the application has returned."""
+        self.out, self._filtered = _over, None
 
     def filter(self, fields: FieldFilter, scopes: frozenset[str], method: str, rules: FilterRules) -> None:
         """Only what `fields` show goes out, and only what those show that it was called with before.
@@ -49,6 +53,10 @@ class Answer:
             self._filtered = FilteredAnswer(rules, scopes, method)
             self.out = _Filtering(self.out, self._filtered).send
         self._filtered.add(fields)
+
+
+async def _over(_message: Message) -> None:
+    raise RuntimeError("a message was sent after the application had returned")
 
 
 class _Filtering:

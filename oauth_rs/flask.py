@@ -21,7 +21,7 @@ from .notes import noted
 from .permission import authorize, permit
 from .scopes import AllOf, Requirement, all_of
 from .server import ResourceServer
-from .wsgi import CHECKED, GRANT, OAuthMiddleware
+from .wsgi import CHECKED, GRANT, OAuthMiddleware, WSGIRequest
 from .wsgi_response import Start
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -101,8 +101,9 @@ def filtered(fields: FieldFilter) -> Callable[[V], V]:
 
 def _permit(grant: Grant | None, requirement: Requirement, here: Request) -> None:
     checked: Start = here.environ[CHECKED]
-    checked.request.parameters = here.view_args or {}
-    verdict = permit(grant, requirement, checked.request)
+    request = WSGIRequest(here.environ, checked.root)
+    request.parameters = here.view_args or {}
+    verdict = permit(grant, requirement, request)
     if not isinstance(verdict, Grant):
         checked.middleware.drive(verdict)
 

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from .asgi import CHECKED, GRANT, OAuthMiddleware
+from .asgi import CHECKED, GRANT, ASGIRequest, OAuthMiddleware
 from .asgi_response import Answer
 from .errors import OAuthError
 from .fetch import HTTPSettings
@@ -126,8 +126,9 @@ def permit_connection(
     if grant is not None and requirement.met_by(grant.scopes):
         return None
     checked: Answer = connection.scope[CHECKED]
-    checked.request.parameters = connection.scope.get("path_params", {})
-    verdict = permit(grant, requirement, checked.request)
+    request = ASGIRequest(connection.scope, checked.root)
+    request.parameters = connection.scope.get("path_params", {})
+    verdict = permit(grant, requirement, request)
     return None if isinstance(verdict, Grant) else Waiting(checked.middleware, verdict)
 
 

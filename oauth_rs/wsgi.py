@@ -38,13 +38,16 @@ MAX_KEYS = 64  # names of headers that are remembered with their key
 
 
 class WSGIRequest:
-    """The core's view of an environ. WSGI has folded repeated headers into one, joined by commas."""
+    """The core's view of an environ, of which `root` is the `SCRIPT_NAME` that the middleware has seen. WSGI has folded
+    repeated headers into one, joined by commas.
+    """
 
-    __slots__ = ("_environ", "_root", "method", "parameters")
+    __slots__ = ("_environ", "method", "parameters", "root")
 
-    def __init__(self, environ: "WSGIEnvironment") -> None:
+    def __init__(self, environ: "WSGIEnvironment", root: str | None = None) -> None:
         self._environ = environ
-        self._root = environ.get("SCRIPT_NAME", "")  # as it is here: whoever dispatches further in moves it on
+        # As it is here: whoever dispatches further in moves it on.
+        self.root: str = environ.get("SCRIPT_NAME", "") if root is None else root
         self.method: str = environ["REQUEST_METHOD"]
         self.parameters = NO_PARAMETERS
 
@@ -52,8 +55,8 @@ class WSGIRequest:
     def path(self) -> str:
         path = str(self._environ.get("PATH_INFO", ""))
         root = str(self._environ.get("SCRIPT_NAME", ""))
-        if root != self._root:
-            path = (root + path).removeprefix(str(self._root))
+        if root != self.root:
+            path = (root + path).removeprefix(str(self.root))
         return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
     @property
@@ -111,7 +114,7 @@ class OAuthMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = WSGIRequest(environ)
-        start = Start(start_response, self, request)
+        start = Start(start_response, self, request.root)
         body = None
         try:
             if self._handover is not None:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 class Start:
     """Passes `start_response` on, and remembers that it was called.
 
-    Decorators find it beside the grant: `middleware` has checked `request`, and can do more for it.
+    Decorators find it beside the grant: `middleware` has checked the request below `root`, and can do more for it. The
+    request itself is not kept here: it leads to the environ, and that here, and no circle should outlive each request.
     """
 
-    __slots__ = ("filtering", "middleware", "private", "request", "send", "started")
+    __slots__ = ("filtering", "middleware", "private", "root", "send", "started")
 
-    def __init__(self, start_response: "StartResponse", middleware: Any = None, request: Any = None) -> None:
+    def __init__(self, start_response: "StartResponse", middleware: Any = None, root: str = "") -> None:
         self.send = start_response
         self.middleware = middleware
-        self.request = request
+        self.root = root
         self.started = self.private = False
         self.filtering: Filtering | None = None
 

@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -787,3 +789,47 @@ def test_what_an_application_waits_for_is_driven_by_the_middleware(
     behind = OAuthMiddleware(app, server)
     answers = [call_asgi(behind, headers=bearer(issuer.token(sub=sub)), backend=backend) for sub in ("ada", "bob")]
     assert [answer.status for answer in answers] == [200, 403]
+
+
+# What is left
+
+
+class Connection(dict[str, Any]):
+    """A scope and the side of the server that knows it, as in uvicorn."""
+
+    async def send(self, _message: Any) -> None:
+        pass
+
+
+async def silent() -> Any:
+    await anyio.sleep_forever()
+
+
+async def quiet(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["passed", "refused"])
+def test_a_request_leaves_nothing_for_the_garbage_collector(server: ResourceServer, issuer: Issuer, good: bool) -> None:  # noqa: FBT001 - a case
+    connection = Connection(scope_of("GET", "/", bearer(issuer.token() if good else "bad")))
+    left = weakref.ref(connection)
+    gc.disable()
+    try:
+        with pytest.raises(StopIteration):
+            OAuthMiddleware(quiet, server)(connection, silent, connection.send).send(None)
+        del connection
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_nothing_is_sent_after_the_application_has_returned(server: ResourceServer, issuer: Issuer) -> None:
+    kept: list[Any] = []
+
+    async def keeping(scope: Any, receive: Any, send: Any) -> None:
+        kept.append(send)
+        await echo(scope, receive, send)
+
+    assert call_asgi(OAuthMiddleware(keeping, server), headers=bearer(issuer.token())).status == 200
+    with pytest.raises(RuntimeError, match="after the application had returned"):
+        anyio.run(kept[0], {"type": "http.response.body"})

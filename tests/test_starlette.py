@@ -40,7 +40,6 @@ from oauth_rs.requirements import Acr, Condition, MaxAge
 from oauth_rs.starlette import filtered, grant_of, protect, requires
 from tests.support.calling import bearer, call_asgi
 from tests.support.issuing import Issuer
-from tests.support.playing import PlainRequest
 from tests.support.serving import ScriptedServer
 
 PREFLIGHT = {"Origin": "https://web.example", "Access-Control-Request-Method": "GET"}
@@ -197,8 +196,8 @@ def test_a_public_path_that_requires_a_scope_asks_for_it(serve: Serve) -> None:
 
 
 def test_the_request_may_be_passed_by_name() -> None:
-    answer = Answer(lambda _message: anyio.lowlevel.checkpoint(), None, PlainRequest())
-    request = Request({"type": "http", GRANT: None, CHECKED: answer})
+    answer = Answer(lambda _message: anyio.lowlevel.checkpoint())
+    request = Request({"type": "http", "method": "GET", GRANT: None, CHECKED: answer})
     with pytest.raises(MissingCredentials):
         requires("a")(done_in_a_thread)(_request=request)
 

@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from typing import Any
@@ -627,3 +629,28 @@ def test_what_an_application_waits_for_is_driven_by_the_middleware(server: Resou
     app_behind = protected(app, server)
     statuses = [call_wsgi(app_behind, headers=bearer(issuer.token(sub=sub))).status for sub in ("ada", "bob")]
     assert statuses == [200, 403]
+
+
+# What is left
+
+
+class Environ(dict[str, Any]):
+    """One that can be watched."""
+
+
+def empty(_environ: Any, start_response: Any) -> list[bytes]:
+    start_response("204 No Content", [])
+    return []
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["passed", "refused"])
+def test_a_request_leaves_nothing_for_the_garbage_collector(server: ResourceServer, issuer: Issuer, good: bool) -> None:  # noqa: FBT001 - a case
+    environ = Environ(environ_of("GET", "/", bearer(issuer.token() if good else "bad"), None))
+    left = weakref.ref(environ)
+    gc.disable()
+    try:
+        OAuthMiddleware(empty, server)(environ, lambda *_: print)
+        del environ
+        assert left() is None
+    finally:
+        gc.enable()

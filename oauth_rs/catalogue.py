@@ -68,7 +68,7 @@ class ScopeCatalogue:
         self.names = tuple(self._scopes)
         self.families = MappingProxyType({template: ScopeFamily(template) for template in _listed(families)})
         self._aliases = _aliases(self._scopes)
-        _check_apart(self.families.values(), {**dict.fromkeys(self.names, ""), **self._aliases})
+        _check_apart(self.families.values(), {**dict(zip(self.names, self.names, strict=True)), **self._aliases})
         self._implied = _closure(self._scopes)
         self._implying = frozenset(self._implied)
         self._remembered = lru_cache(REMEMBERED_SETS)(self._expanded)
@@ -246,13 +246,12 @@ def _aliases(scopes: Mapping[str, Scope]) -> dict[str, str]:
 
 
 def _check_apart(families: Iterable[ScopeFamily], spellings: Mapping[str, str]) -> None:
-    """Returns when no scope that is declared, in any of `spellings`, is of a family too. Raises EntryError."""
+    """Returns when no scope that is declared is of a family too, in any of its `spellings`. Raises EntryError."""
     for family in families:
         for spelling, name in spellings.items():
             if family.has(spelling):  # who may grant the family could grant it, and what it implies
                 raise EntryError(
-                    f"scope {name or spelling!r}: {spelling!r} is of the family {family.template!r}: name it apart",
-                    name or spelling,
+                    f"scope {name!r}: {spelling!r} is of the family {family.template!r}: name it apart", name
                 )
 
 

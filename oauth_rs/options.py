@@ -134,7 +134,7 @@ def _check_room(identity: Identity, catalogue: ScopeCatalogue) -> None:
 
     # Expanding all of ten thousand takes seconds; those that imply the most are hardly shorter than others.
     widest = sorted(catalogue.names, key=catalogue.reach, reverse=True)[:_WIDEST]
-    for written in (" ".join, scope_text) if widest else ():  # as they are, or percent-encoded
+    for written in (" ".join, scope_text):  # as they are, or percent-encoded
         largest = max(widest, key=lambda name: len(written(held(name))))
         try:
             identity.headers(_bare(held(largest)))

@@ -32,8 +32,12 @@ def _pss(digest: HashAlgorithm) -> Callable[[RSAPublicKey], Verifier]:
 
 def _rsa(key: RSAPublicKey, digest: HashAlgorithm, padding: AsymmetricPadding) -> Verifier:
     verify, hashed, prehashed = key.verify, _hash(digest), Prehashed(digest)
+    length = (key.key_size + 7) // 8
 
     def check(message: bytes, signature: bytes) -> bool:
+        # RFC 8017 section 8.1.2. OpenSSL takes a PSS signature without its leading zeros too: a token spelled twice.
+        if len(signature) != length:
+            return False
         try:
             verify(signature, hashed(message).digest(), padding, prehashed)
         except InvalidSignature:

@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import itertools
 from typing import Any
 
 import pytest
@@ -30,17 +31,17 @@ def side_by_side(der: bytes, size: int) -> bytes:
     return r.to_bytes(size) + s.to_bytes(size)
 
 
-def signed(algorithm: str) -> bytes:
-    """A good signature of MESSAGE."""
+def signed(algorithm: str, message: bytes = MESSAGE) -> bytes:
+    """A good signature of a message."""
     digest = HASHES.get(algorithm[2:], SHA256())
     if algorithm in CURVES:
-        return side_by_side(ec_key(algorithm).sign(MESSAGE, ec.ECDSA(digest)), CURVES[algorithm][1])
+        return side_by_side(ec_key(algorithm).sign(message, ec.ECDSA(digest)), CURVES[algorithm][1])
     if algorithm.startswith("HS"):
-        return hmac.new(SECRET, MESSAGE, f"sha{algorithm[2:]}").digest()
+        return hmac.new(SECRET, message, f"sha{algorithm[2:]}").digest()
     if algorithm.startswith("Ed"):
-        return ED_KEY.sign(MESSAGE)
+        return ED_KEY.sign(message)
     pss = padding.PSS(padding.MGF1(digest), digest.digest_size)
-    return RSA_KEY.sign(MESSAGE, padding.PKCS1v15() if algorithm.startswith("RS") else pss, digest)
+    return RSA_KEY.sign(message, padding.PKCS1v15() if algorithm.startswith("RS") else pss, digest)
 
 
 def verifier(algorithm: str) -> Verifier:
@@ -68,6 +69,16 @@ def test_a_signature_that_was_altered_is_bad(algorithm: str) -> None:
     flipped = bytes((good[0] ^ 1,)) + good[1:]
     for bad in (flipped, good[:-1], good[1:], good + b"\0", b"\0" + good, good + good, good[::-1]):
         assert check(MESSAGE, bad) is False
+
+
+@pytest.mark.parametrize("algorithm", RSA)
+def test_an_rsa_signature_without_its_leading_zero_is_bad(algorithm: str) -> None:
+    """One of 256 signatures begins with a zero; RFC 8017 asks for as many bytes as the modulus has."""
+    check = verifier(algorithm)
+    messages = (MESSAGE + number.to_bytes(4) for number in itertools.count())
+    message, good = next((each, made) for each in messages if (made := signed(algorithm, each))[0] == 0)
+    assert check(message, good) is True
+    assert check(message, good[1:]) is False
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -1,11 +1,23 @@
-"""Mistakes in what is declared as data: which entry is to be mended, and what may have been meant instead.
+"""Mistakes in what is declared as data: which entry or line is to be mended, and what may have been meant instead.
 
-Does not know files and lines, see configuration.py.
+Does not know files, see configuration.py.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import TypeAlias
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""The names and indexes that lead to an entry of nested data."""
+
+
+class LineError(ValueError):
+    """A text is not what it should be, in its `line`, counted from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class EntryError(ValueError):

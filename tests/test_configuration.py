@@ -1,14 +1,13 @@
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, KeyPath, load, read_catalogue
-from oauth_rs.entries import EntryError
+from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, load, read_catalogue
+from oauth_rs.entries import EntryError, KeyPath
 from tests.conftest import Written
 
 TOML = """\
@@ -122,109 +121,6 @@ def test_a_document_shows_its_name_and_not_what_it_holds(written: Written) -> No
     assert repr(load(path)) == f"Document(name={str(path)!r})"
 
 
-TABLES = '''\
-[[operations]]
-path = """
-[x]
-key = "1"
-"""
-"quoted.key" = 'c:\\'
-[operations.needs]
-any.of = ["a", "b"]
-[[operations.more]]
-at = 10
-[[operations.more]]
-at = 12
-[[operations]]
-path = \'\'\'it's '' [[ here\'\'\'\'\'
-odd = """ends with two quotes\\\\"""""
-[[operations.more]]
-at = 17
-"#" = { inner = { key = 18 } } # ] } "
-'''
-
-
-@pytest.mark.parametrize(
-    ("keys", "line"),
-    [
-        (("operations",), 1),
-        (("operations", 0), 1),
-        (("operations", 0, "path"), 2),
-        (("operations", 0, "quoted.key"), 6),
-        (("operations", 0, "needs"), 7),
-        (("operations", 0, "needs", "any", "of"), 8),
-        (("operations", 0, "more", 0, "at"), 10),
-        (("operations", 0, "more", 1), 11),
-        (("operations", 0, "more", 1, "at"), 12),
-        (("operations", 1), 13),
-        (("operations", 1, "path"), 14),
-        (("operations", 1, "odd"), 15),
-        (("operations", 1, "more", 0, "at"), 17),
-        (("operations", 1, "more", 1), 16),
-        (("operations", 1, "more", 0, "#", "inner", "key"), 18),
-    ],
-    ids=str,
-)
-def test_the_lines_of_toml_hold_with_arrays_of_tables_strings_and_comments(
-    written: Written, keys: KeyPath, line: int
-) -> None:
-    assert load(written("a.toml", TABLES)).line(*keys) == line
-
-
-PIECES = st.sampled_from(
-    [
-        "\n",
-        '# it\'s a [comment] """\n',
-        "[t{n}]\n",
-        "[t{n}.'x.y'.z]\n",
-        "[[rows]]\n",
-        "[rows.t{n}]\n",
-        "[[rows.rows]]\n",
-        "k{n} = {line}\n",
-        "a.k{n}.b = {line} # ]\n",
-        "k{n} = {{ b = {line} }}\n",
-        "'k{n}\"' = {line}\n",
-        "k{n} = [ # [\n  {line},\n  '#', \"]\\\"\", [[{line}]], '''\n]'''\n]\n",
-        'k{n} = """\n[x]\\"\n\'\'\' k = 1\n"""\n',
-        "k{n} = '''\n\"\"\"\n# ''\n'''''\n",
-    ]
-)
-
-
-def _document(pieces: list[str]) -> str:
-    text = "[[rows]]\n"
-    for number, piece in enumerate(pieces):
-        text += piece.format(n=number, line=text.count("\n") + 1)
-    return text
-
-
-def _numbers(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
-    if isinstance(value, int):
-        yield path, value
-    elif isinstance(value, dict | list):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _numbers(inner, (*path, key))
-
-
-@given(st.lists(PIECES, max_size=30))
-@settings(deadline=None, max_examples=300)
-def test_every_value_of_toml_is_found_in_the_line_where_its_statement_begins(
-    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "pieces.toml"
-    path.write_text(_document(pieces))
-    document = load(path)
-    for keys, line in _numbers(document.data):
-        assert document.line(*keys) == line
-
-
-def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(written: Written) -> None:
-    long = "long = [\n" + '["x"],\n' * 50_000 + "]\nlast = 1\n"
-    document = load(written("a.toml", long + "[" + "a." * 5_000 + "a]\n"))
-    assert document.line("last") == 50_003
-    assert document.line("a", "a", "a") == 50_004
-
-
 @pytest.mark.parametrize(
     ("text", "complaint_is"),
     [
@@ -232,16 +128,8 @@ def test_thousands_of_keys_in_a_row_and_of_lines_in_an_array_are_read(written: W
         ("[scope.a]\n", "1: there is no section `scopes`: did you mean 'scope'?"),
         ("x = 1\nscopes = 1\n", "2: there is no section `scopes`: write its entries below its name"),
         ("[[scopes]]\n", "1: there is no section `scopes`"),
-        ("[scopes.a]\nid = \n", "2: not TOML: Invalid value"),
         ("[scopes.a]\nid = 1\nid = 2\n", "3: not TOML: Cannot overwrite a value"),
-        ("[scopes.a]\nid = 1\nid = 2\nurl = ''\n", "3: not TOML: Cannot overwrite a value"),
-        ("[scopes.a]\n[scopes.b]\n[scopes.a]\n", "3: not TOML: Cannot declare ('scopes', 'a') twice"),
-        ("[scopes.a]\nid = [\n\n", "2: not TOML: Invalid value"),
-        ("[scopes.a]\nid = 1 2\n", "2: not TOML: Expected newline"),
-        ("[scopes.a\n", "1: not TOML: Expected ']'"),
-        ("\n\nx = \x00", "3: not TOML: "),
         ("x = " + "[" * 5000, "1: nested too deeply"),
-        ("x = " + "9" * 5000, "1: not TOML: Exceeds the limit"),
         (b"a = 1\n# \xff\n", "2: not UTF-8: save it as UTF-8"),
         (b"\n\xff", "2: not UTF-8"),
         (b"a = 1\n\n'\xc3", "3: not UTF-8"),
@@ -275,11 +163,6 @@ def test_a_mistake_in_toml_is_told_with_its_line(written: Written, text: str | b
     assert complaint(read_catalogue, written("a.toml", text)).startswith(complaint_is)
 
 
-SECTIONS = "a file is made of sections"
-MANY_WAYS = "read in several ways: put text in quotes"
-KEY = "a key is text"
-
-
 @pytest.mark.parametrize(
     ("text", "complaint_is"),
     [
@@ -287,47 +170,8 @@ KEY = "a key is text"
         ("# nothing\n", "1: there is no section `scopes`"),
         ("scops: {}\n", "1: there is no section `scopes`: did you mean 'scops'?"),
         ("x: 1\nscopes:\n", "2: there is no section `scopes`: write its entries below its name"),
-        ("- a\n", f"1: {SECTIONS}"),
-        ("a\n", f"1: {SECTIONS}"),
         ("scopes:\n  a: {}\n  b: {}\n  a: {}\n", "4: 'a' is there twice, first in line 2: take one out"),
-        ("scopes:\n  a: {}\nscopes: {}\n", "3: 'scopes' is there twice, first in line 1: take one out"),
-        ('scopes:\n  a: {id: 1,\n    "id": 2}\n', "3: 'id' is there twice, first in line 2: take one out"),
-        ("scopes:\n  no: {}\n", f"2: {KEY}"),
-        ("scopes:\n  17: {}\n", f"2: {KEY}"),
-        ("scopes:\n  ~: {}\n", f"2: {KEY}"),
-        ("scopes:\n  2026-01-01: {}\n", f"2: {KEY}"),
-        ("scopes:\n  ? [a]\n  : {}\n", f"2: {KEY}"),
-        ("scopes:\n  ? !!str [a]\n  : {}\n", f"2: {KEY}"),
-        ("scopes:\n  <<: {a: {}}\n", f"2: {KEY}"),
-        ("scopes:\n  a: &x {}\n  b: *x\n", "3: aliases are not read: write out what it stands for"),
-        ("scopes:\n  a: &x\n    children: [b, *x]\n", "3: aliases are not read"),
-        ("a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "2: aliases are not read"),
-        ("a: *b\n", "1: aliases are not read"),
-        ("scopes: !!python/object:os.system {}\n", "1: tags and dates are not read"),
-        ("a: !!python/object/apply:os.system ['true']\n", "1: tags and dates are not read"),
-        ("a: !own x\n", "1: tags and dates are not read"),
-        ("a: !!set {x}\n", "1: tags and dates are not read"),
-        ("a: !!omap []\n", "1: tags and dates are not read"),
-        ("a: !!map []\n", "1: tags and dates are not read"),
-        ("a: !!seq x\n", "1: tags and dates are not read"),
-        ("a: !!binary aGk=\n", "1: tags and dates are not read"),
-        ("\na: 2026-01-01\n", "2: tags and dates are not read"),
-        ("a: !!int x\n", f"1: {MANY_WAYS}"),
-        ("a: !!bool x\n", f"1: {MANY_WAYS}"),
-        ("a: !!null x\n", f"1: {MANY_WAYS}"),
-        ("a: !!float x\n", f"1: {MANY_WAYS}"),
-        *((f"a:\n  b: {text}\n", f"2: {MANY_WAYS}") for text in ("017", "0x11", "0b1", "1_000", "1:30", "9" * 20)),
-        *(
-            (f"a:\n  - {text}\n", f"2: {MANY_WAYS}")
-            for text in ("no", "Yes", "on", "OFF", ".inf", ".nan", "1_0.5", "1:30.5")
-        ),
-        ("scopes:\n\ta: 1\n", "2: not YAML: found character '\\t' that cannot start any token"),
-        ("scopes: {\n", "2: not YAML: "),
-        ("a: 'x\n\n", "3: not YAML: found unexpected end of stream"),
-        ("a: 1\n---\nb: 1\n", "2: not YAML: but found another document"),
-        ("\n\na: \x00\n", "3: not YAML: special characters are not allowed"),
         ("a: " + "[" * 5000, "1: nested too deeply"),
-        ("a: " + "[*" * 5000, "1: not YAML: "),
         (b"a: 1\n# \xff\n", "2: not UTF-8"),
         ("scopes:\n  a:\n    urll: x\n", "3: scope 'a': there is no member 'urll': did you mean 'url'?"),
         ("scopes:\n  a:\n    b:\n      id: 1\n", "3: scope 'a': there is no member 'b': children are listed by name"),
@@ -344,15 +188,6 @@ KEY = "a key is text"
 )
 def test_a_mistake_in_yaml_is_told_with_its_line(written: Written, text: str | bytes, complaint_is: str) -> None:
     assert complaint(read_catalogue, written("a.yaml", text)).startswith(complaint_is)
-
-
-def test_yaml_is_read_into_plain_data(written: Written) -> None:
-    text = "a: [1, -2, +3, 0, 1.5, true, False, ~, null, '017', \"no\", x*y, 'a\nb']\nb: {c: {d: }}\n"
-    assert load(written("a.yaml", text)).data == {
-        "a": [1, -2, 3, 0, 1.5, True, False, None, None, "017", "no", "x*y", "a b"],
-        "b": {"c": {"d": None}},
-    }
-    assert load(written("a.yml", "")).data == {}
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200), st.sampled_from(["toml", "yaml"]))
@@ -463,12 +298,12 @@ def test_json_is_read_and_has_lines(written: Written) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{\n,}", "2: Expecting property name"),
-        ("", "1: Expecting value"),
+        ("{\n,}", "2: not JSON: Expecting property name"),
+        ("", "1: not JSON: Expecting value"),
         ("[]", "1: the document is not an object"),
-        (b'{"a": "\xff"}', "1: 'utf-8' codec can't decode"),
+        (b'{"a": "\xff"}', "1: not UTF-8: save it as UTF-8"),
         ('{"a": 1,\n"a": 2}', "2: a name is there twice in one object, among a: take one out"),
-        ("[" * 200_000, "1: maximum recursion depth"),
+        ("[" * 200_000, "1: nested too deeply"),
     ],
     ids=["syntax", "empty", "list", "bytes", "twice", "deep"],
 )

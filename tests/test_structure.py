@@ -14,10 +14,10 @@ PACKAGE = ROOT / "oauth_rs"
 # one is part of the other.
 FLOORS = (
     (
-        *("errors", "encoding", "signature_methods", "claim_names", "pem", "json_lines", "entries", "scope_templates"),
+        *("errors", "encoding", "signature_methods", "claim_names", "pem", "entries", "scope_templates"),
         *("quiet", "members"),
     ),
-    ("flow", "cache", "request", "breaker"),
+    ("flow", "cache", "request", "breaker", "formats"),
     (
         *("scopes", "headers", "urls", "public_paths", "jose", "replay", "oauth1_signature", "mac_string"),
         *("client_auth", "path_values", "smart_scopes"),

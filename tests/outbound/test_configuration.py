@@ -108,7 +108,7 @@ def test_files_are_looked_for_beside_the_one_that_names_them(written: Written, f
         ("a.toml", "[connection.billing]\n", ":1: there is no section `connections`: did you mean 'connection'?"),
         ("a.toml", "connections = 5\n", ":1: there is no section `connections`"),
         ("a.toml", "[connections]\nbilling = 5\n", ":2: connection 'billing': write base_url"),
-        ("a.json", "{", ":1: Expecting"),
+        ("a.json", "{", ":1: not JSON: Expecting"),
         ("a.json", "[]", ":1: the document is not an object"),
         ("a.json", '{"connections": {}, "connections": {}}', ":1: a name is there twice"),
         ("a.txt", TOML, ":1: the name tells the format"),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs.json_lines import _DEEPEST, json_lines, line_of_second
+from oauth_rs.entries import LineError
+from oauth_rs.formats.json import _DEEPEST, json_lines, line_of_second, read
 
 TEXT = """\
 {
@@ -85,3 +86,27 @@ def test_a_text_without_an_end_takes_no_time() -> None:
     before = time.thread_time()
     assert line_of_second(DEEP + ',"' + '\\"' * 100_000) == 1
     assert time.thread_time() - before < 1
+
+
+def test_json_is_read_into_data_and_lines() -> None:
+    data, lines = read(TEXT.replace('"": -1.5e3, "a": "again"', '"": -1.5e3'))
+    assert data == {"a": [1, True, {'b\n"': "x, {[y", "c": []}, None], "d": {}, "": -1500.0}
+    assert lines()["a", 2, "c"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "line"),
+    [
+        ("{\n,}", "not JSON: Expecting property name", 2),
+        ("", "not JSON: Expecting value", 1),
+        ("[]", "the document is not an object", 1),
+        ('{"a": 1,\n"a": 2}', "a name is there twice in one object, among a: take one out", 2),
+        (f'{{"a": {"9" * 5000}}}', "not JSON: Exceeds the limit", 1),
+    ],
+    ids=["syntax", "empty", "list", "twice", "number"],
+)
+def test_json_that_is_none_is_refused(text: str, message: str, line: int) -> None:
+    with pytest.raises(LineError) as caught:
+        read(text)
+    assert str(caught.value).startswith(message)
+    assert caught.value.line == line

@@ -1,7 +1,7 @@
 """Configuration files in TOML, YAML or JSON, read into plain data that knows its lines (TOML 1.0, YAML 1.1, RFC 8259).
 
 A mistake leaves as `file:line: what is wrong and how to mend it`. How each format is read: see formats/. Looks at no
-environment and includes no other file. Does not say what sections there are, but for `[scopes]`, of which
+environment and includes no other file. Does not say what sections there are, but for those about scopes, of which
 `read_catalogue` makes a catalogue.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from .catalogue import Scope, ScopeCatalogue
 from .entries import EntryError, KeyPath, LineError, meant
 from .formats import json, toml, yaml
+from .scope_families import ScopeFamily
 
 # Of TOML and YAML: a thousand scopes take a tenth of it, what is larger is hardly the file that was meant. JSON may
 # be larger, for OpenAPI documents are.
@@ -94,15 +95,28 @@ def load(path: str | os.PathLike[str]) -> Document:
 
 
 def read_catalogue(path: str | os.PathLike[str]) -> ScopeCatalogue:
-    """The catalogue in the section `scopes` of the file at `path`; other sections are left alone.
+    """The catalogue in the section `scopes` of the file at `path`; sections that are not about scopes are left alone.
 
     The section has an entry for each scope, under its name. An entry may have `description`, `url`, `id`, and
-    `children`, a list of names. Raises ConfigurationError, and OSError when the file cannot be read.
+    `children`, a list of names. `scope_families`, beside the section, lists templates of scopes. Raises
+    ConfigurationError, and OSError when the file cannot be read.
     """
     document = load(path)
     section = document.section("scopes")
+    families = [*_families(document)]
     with document.located("scopes"):
-        return ScopeCatalogue({name: _scope(name, entry) for name, entry in section.items()})
+        return ScopeCatalogue({name: _scope(name, entry) for name, entry in section.items()}, families=families)
+
+
+def _families(document: Document) -> Iterator[str]:
+    listed = document.data.get("scope_families", ())
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        raise document.error("scope_families is a list of templates, as 'tenant:{tenant}:read'", "scope_families")
+    for number, template in enumerate(listed):
+        with document.located("scope_families", number):
+            if not isinstance(template, str):
+                raise EntryError("a family is text, as 'tenant:{tenant}:read'")
+            yield ScopeFamily(template).template
 
 
 def _scope(name: str, entry: Any) -> Scope:

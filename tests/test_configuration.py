@@ -85,6 +85,37 @@ def test_other_sections_are_left_alone_and_an_empty_one_is_a_catalogue(written: 
     assert len(read_catalogue(written(name, text))) == 0
 
 
+FAMILIES = 'scope_families = [\n"tenant:{tenant}:read", "{tenant}/admin"]\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", FAMILIES + TOML), ("a.yaml", FAMILIES.replace(" = ", ": ") + YAML), ("a.json", "")],
+)
+def test_families_of_scopes_stand_beside_the_section(written: Written, name: str, text: str) -> None:
+    text = text or JSON.replace("{", '{"scope_families": ["tenant:{tenant}:read", "{tenant}/admin"], ', 1)
+    catalogue = read_catalogue(written(name, text))
+    assert list(catalogue.families) == ["tenant:{tenant}:read", "{tenant}/admin"]
+    assert str(catalogue) == TREE
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint_is"),
+    [
+        ("scopes: {}\nscope_families: 'a:{b}'\n", "2: scope_families is a list of templates"),
+        ("scopes: {}\nscope_families: {a: 'a:{b}'}\n", "2: scope_families is a list of templates"),
+        ("scopes: {}\nscope_families:\n", "2: scope_families is a list of templates"),
+        ("scopes: {}\nscope_families:\n- 'a:{b}'\n- 17\n", "4: a family is text"),
+        ("scopes: {}\nscope_families:\n- 'a:{b}'\n- photos\n", "4: 'photos' is one scope, and no family"),
+        ("scopes: {}\nscope_families:\n- 'a:{b'\n", "3: "),
+        ("scopes:\n  x: {}\n  a:b: {}\nscope_families: ['a:{b}']\n", "3: scope 'a:b': 'a:b' is of the family"),
+    ],
+    ids=ascii,
+)
+def test_a_mistake_in_families_is_told_with_its_line(written: Written, text: str, complaint_is: str) -> None:
+    assert complaint(read_catalogue, written("a.yaml", text)).startswith(complaint_is)
+
+
 @pytest.mark.parametrize("text", [TOML.replace("\n", "\r\n"), "\ufeff" + TOML])
 def test_files_of_windows_are_read(written: Written, text: str) -> None:
     document = load(written("a.toml", text))

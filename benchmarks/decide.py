@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 from oauth_rs import ResourceServer
 from oauth_rs.asgi import ASGIRequest
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.policy import OperationScopes
+from oauth_rs.scope_declarations import Scope
 
 from . import tokens
 from .rows import Row, beside

@@ -5,7 +5,7 @@ scopes an operation needs, and the grant tells the handler who calls. Everything
 """
 
 from .breaker import Breaker
-from .catalogue import Scope, ScopeCatalogue
+from .catalogue import ScopeCatalogue
 from .client_auth import (
     BearerToken,
     ClientAuth,
@@ -74,6 +74,7 @@ from .schemes.client_presentation import BasicAuth, KeyHeader, SecretHeaders
 from .schemes.mac import MAC
 from .schemes.mac_drafts import Draft00, Draft02, Draft05
 from .schemes.oauth1 import OAuth1
+from .scope_declarations import Scope
 from .scopes import AllOf, AnyOf, Requirement
 from .server import ResourceServer
 from .signature_methods import SignatureMethod

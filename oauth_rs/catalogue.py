@@ -1,22 +1,19 @@
 """The scopes of an API and what each implies: who holds a scope holds all that stand below it (RFC 6749 section 3.3).
 
-A scope may be spelled in three ways: by its name, by a URL, and by a number. Requirements go by names only. Reads no
-files, see configuration.py. Does not know the grammar of SMART scopes, see smart.py, nor who may grant what.
+A scope may be spelled in three ways: by its name, by a URL, and by a number. Requirements go by names only. How scopes
+are declared: see scope_declarations.py. Reads no files, see configuration.py. Does not know the grammar of SMART scopes,
+see smart.py, nor who may grant what.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import compress
 from types import MappingProxyType
-from typing import Any, TypeAlias
 
-from .entries import EntryError, meant, placed
+from .entries import EntryError, meant
+from .scope_declarations import Declaration, Scope, flattened, spellings
 from .scope_families import ScopeFamily
-from .scope_templates import is_template
-from .scopes import checked_scope
 from .smart_scopes import smart_scope
 
 # What is remembered of sets of scopes. Tokens of one kind share theirs, and an API has some dozens of kinds; where each
@@ -25,27 +22,6 @@ from .smart_scopes import smart_scope
 REMEMBERED_SETS = 512
 REMEMBERED_SCOPES = 32
 REMEMBERED_CHARACTERS = 2048
-_MAX_ID = 2**63 - 1  # what databases and other languages have for a number
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.+")
-
-Declaration: TypeAlias = "Scope | Children"
-Children: TypeAlias = "Mapping[str, Declaration] | Sequence[str]"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a scope is for, how else it may be spelled, and what it implies.
-
-    `id` may come as decimal text, `url` to the letter. `children` declares them, `{"deposit": Scope("Put money in")}`,
-    or names those that are declared elsewhere, `["deposit"]`. Checked by the catalogue it is put into, which knows its
-    name.
-    """
-
-    description: str = ""
-    _: KW_ONLY
-    url: str = ""
-    id: int | None = None
-    children: Children = ()
 
 
 class ScopeCatalogue:
@@ -64,7 +40,7 @@ class ScopeCatalogue:
     def __init__(self, scopes: Mapping[str, Declaration], *, families: Iterable[str] = ()) -> None:
         if not isinstance(scopes, Mapping):
             raise EntryError("a catalogue is made of a dict: ScopeCatalogue({'photos': Scope('See photos')})")
-        self._scopes = _flattened(scopes)
+        self._scopes = flattened(scopes)
         self.names = tuple(self._scopes)
         self.families = MappingProxyType({template: ScopeFamily(template) for template in _listed(families)})
         self._aliases = _aliases(self._scopes)
@@ -174,69 +150,11 @@ def _is_small(scopes: frozenset[str]) -> bool:
     return len(scopes) <= REMEMBERED_SCOPES and sum(map(len, scopes)) <= REMEMBERED_CHARACTERS
 
 
-def _flattened(declared: Mapping[str, Declaration]) -> dict[str, Scope]:
-    """Every scope by its name, in the order written, with the names of its children."""
-    found: dict[str, Scope] = {}
-    # A dict may stand in several places, or in itself. Kept, so that no other object gets its identity.
-    entered: dict[int, object] = {}
-    waiting = [*declared.items()][::-1]
-    while waiting:
-        name, declaration = waiting.pop()
-        scope = declaration if isinstance(declaration, Scope) else Scope(children=declaration)
-        _check(name, scope)
-        if isinstance(scope.children, Mapping) and id(scope.children) not in entered:
-            entered[id(scope.children)] = scope.children
-            waiting += [*scope.children.items()][::-1]
-        scope = replace(scope, children=tuple(dict.fromkeys(scope.children)))
-        if not _are_alike(found.setdefault(name, scope), scope):
-            raise EntryError(f"scope {name!r} is declared twice, not alike: once will do, then list its name", name)
-    return found
-
-
-def _are_alike(one: Scope, other: Scope) -> bool:
-    return set(one.children) == set(other.children) and replace(one, children=()) == replace(other, children=())
-
-
-def _check(name: Any, scope: Any) -> None:
-    if not isinstance(name, str):
-        raise EntryError(f"the name of a scope is text, not {type(name).__name__}: put it in quotes")
-    _check_token(name, name)
-    if is_template(name):
-        raise EntryError(
-            f"scope {name!r} has braces, as templates do: name those in families, where nothing implies them", name
-        )
-    if not isinstance(scope.description, str) or not scope.description.isprintable():
-        raise EntryError(f"scope {name!r}: the description is one line of text", name, "description")
-    if not isinstance(scope.url, str):
-        raise EntryError(f"scope {name!r}: the url is text, as 'https://api.example.com/scopes/x'", name, "url")
-    if scope.url:
-        _check_token(scope.url, name, "url")
-        if not _URL.fullmatch(scope.url):
-            raise EntryError(f"scope {name!r}: write the url whole, with its https://", name, "url")
-    if scope.id is not None and (type(scope.id) is not int or not 0 <= scope.id <= _MAX_ID):  # True is an int too
-        raise EntryError(f"scope {name!r}: the id is a whole number from 0 to 2**63 - 1, without quotes", name, "id")
-    _check_children(name, scope.children)
-
-
-def _check_children(name: str, children: Any) -> None:
-    if isinstance(children, Mapping):
-        return  # each is an entry of its own
-    if not isinstance(children, list | tuple) or not all(isinstance(child, str) for child in children):
-        raise EntryError(f"scope {name!r}: its children are a list of names, or a dict of scopes", name, "children")
-    for child in children:
-        _check_token(child, name, "children")
-
-
-def _check_token(text: str, name: str, *member: str) -> None:
-    with placed(name, *member, what=", ".join((f"scope {name!r}", *member))):
-        checked_scope(text)
-
-
 def _aliases(scopes: Mapping[str, Scope]) -> dict[str, str]:
     """Each other spelling of a scope -> its name."""
     found: dict[str, str] = {}
     for name, scope in scopes.items():
-        for spelling, member in _spellings(scope):
+        for spelling, member in spellings(scope):
             owner = spelling if spelling in scopes else found.setdefault(spelling, name)
             if owner != name:
                 raise EntryError(
@@ -253,13 +171,6 @@ def _check_apart(families: Iterable[ScopeFamily], spellings: Mapping[str, str]) 
                 raise EntryError(
                     f"scope {name!r}: {spelling!r} is of the family {family.template!r}: name it apart", name
                 )
-
-
-def _spellings(scope: Scope) -> Iterator[tuple[str, str]]:
-    if scope.url:
-        yield scope.url, "url"
-    if scope.id is not None:
-        yield str(scope.id), "id"
 
 
 def _closure(scopes: Mapping[str, Scope]) -> dict[str, int]:
@@ -290,5 +201,5 @@ def _children_first(scopes: Mapping[str, Scope]) -> list[str]:
 
 
 def _line(name: str, scope: Scope) -> str:
-    marks = ", ".join(f"id {text}" if member == "id" else text for text, member in _spellings(scope))
+    marks = ", ".join(f"id {text}" if member == "id" else text for text, member in spellings(scope))
     return name + (f": {scope.description}" if scope.description else "") + (f" ({marks})" if marks else "")

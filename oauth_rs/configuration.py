@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from .catalogue import Scope, ScopeCatalogue
+from .catalogue import ScopeCatalogue
 from .entries import EntryError, KeyPath, LineError, meant
 from .formats import json, toml, yaml
+from .scope_declarations import Scope
 from .scope_families import ScopeFamily
 
 # Of TOML and YAML: a thousand scopes take a tenth of it, what is larger is hardly the file that was meant. JSON may

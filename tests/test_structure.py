@@ -22,7 +22,7 @@ FLOORS = (
         *("scopes", "headers", "urls", "public_paths", "jose", "replay", "oauth1_signature", "mac_string"),
         *("client_auth", "path_values", "smart_scopes"),
     ),
-    ("model", "requirements", "scope_families", "smart", "fields", "roles", "operations"),
+    ("model", "requirements", "scope_declarations", "scope_families", "smart", "fields", "roles", "operations"),
     (
         *("metadata", "keys", "credentials", "clients", "oauth1_request", "policy", "catalogue", "users", "denials"),
         "notes",

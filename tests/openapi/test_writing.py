@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.openapi import policy_from, write_security
 from oauth_rs.openapi.writing import MAX_ALTERNATIVES
 from oauth_rs.policy import APIScopes, NoScopes, OperationScopes, PassThrough, Public
 from oauth_rs.requirements import Acr, Condition, MaxAge
+from oauth_rs.scope_declarations import Scope
 from oauth_rs.scopes import AllOf, AnyOf, Requirement
 from oauth_rs.smart import smart
 from tests.support.playing import PlainRequest

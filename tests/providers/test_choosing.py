@@ -21,7 +21,7 @@ from oauth_rs import (
     Unavailable,
 )
 from oauth_rs.asgi import OAuthMiddleware as ASGIMiddleware
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.clients import FunctionClients, RegisteredClient
 from oauth_rs.providers import Provider
 from oauth_rs.providers.choosing import Choice
@@ -31,6 +31,7 @@ from oauth_rs.providers.request_selection import InHeader, OnHost, UnderPath, Wi
 from oauth_rs.providers.selection import CarriesScope, JWTShape, Opaque, Reads, Selector, TokenPrefix
 from oauth_rs.roles import RoleMap
 from oauth_rs.schemes.bearer import AUTHORIZATION
+from oauth_rs.scope_declarations import Scope
 from oauth_rs.wsgi import OAuthMiddleware as WSGIMiddleware
 from tests.providers.presenting import Minted, digest, presented, refused
 from tests.support.calling import bearer, call_asgi, call_wsgi

@@ -8,13 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from oauth_rs import Grant, InvalidToken, JWTProvider, RemoteKeys, StaticKeys, Unavailable, symmetric_key
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.claim_names import STANDARD
 from oauth_rs.clients import FunctionClients, RegisteredClient, StaticClients
 from oauth_rs.flow import Fetch, Reply, Run
 from oauth_rs.providers.issuers import IssuedBy
 from oauth_rs.providers.request_selection import OnHost
 from oauth_rs.roles import RoleMap
+from oauth_rs.scope_declarations import Scope
 from tests.providers.presenting import digest, presented
 from tests.support.issuing import API, ISSUER, Issuer, encode
 from tests.support.playing import FakeClock, called, play

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.claim_names import STANDARD
 from oauth_rs.jose import claims as claim
 from oauth_rs.providers.scoping import Scoping, names_of, role_maps, scoping_of
 from oauth_rs.roles import RoleMap
+from oauth_rs.scope_declarations import Scope
 from tests.providers.presenting import refused
 
 URL = "https://api.example.com/scopes/"

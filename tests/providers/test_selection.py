@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.providers.issuers import IssuedBy
 from oauth_rs.providers.request_selection import InHeader, OnHost
 from oauth_rs.providers.selection import (
@@ -21,6 +21,7 @@ from oauth_rs.providers.selection import (
     selectors_of,
     with_catalogue,
 )
+from oauth_rs.scope_declarations import Scope
 from tests.providers.presenting import presented, refused
 from tests.support.issuing import Issuer, encode
 

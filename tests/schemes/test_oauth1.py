@@ -25,13 +25,14 @@ from oauth_rs import (
     Unavailable,
 )
 from oauth_rs.asgi import ASGIRequest
-from oauth_rs.catalogue import Scope, ScopeCatalogue
+from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.credentials import OAuth1Pair
 from oauth_rs.flow import Call, Flow, ReadBody, call
 from oauth_rs.request import Request
 from oauth_rs.schemes import Places, oauth1
 from oauth_rs.schemes.oauth1 import MAX_FORM_BYTES
 from oauth_rs.schemes.signed import MAX_BODY_BYTES, WINDOW
+from oauth_rs.scope_declarations import Scope
 from oauth_rs.wsgi import WSGIRequest
 from tests.support.calling import environ_of, scope_of
 from tests.support.playing import FakeClock, PlainRequest, called, play, started

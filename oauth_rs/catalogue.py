@@ -1,7 +1,7 @@
 """The scopes of an API and what each implies: who holds a scope holds all that stand below it (RFC 6749 section 3.3).
 
-A scope may be spelled in three ways: by its name, by a URL, and by a number. Requirements go by names only. How scopes
-are declared: see scope_declarations.py. Reads no files, see configuration.py. Does not know the grammar of SMART scopes,
+A scope may be spelled in three ways: by its name, by a URL, and by a number. Requirements go by names only. What may be
+declared is in scope_declarations.py. Reads no files, see configuration.py. Does not know the grammar of SMART scopes,
 see smart.py, nor who may grant what.
 """
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
 from .errors import MISCONFIGURED_SECONDS, InvalidToken, Unavailable
+from .jose.claims import listed_scopes
 from .model import Grant
 from .quiet import Complaints
 
@@ -155,9 +156,7 @@ def _too_large(grant: Grant) -> InvalidToken:
 
 def _claimed(claims: Mapping[str, Any]) -> frozenset[str]:
     """The scopes that `claims` hold, in whatever spelling; none where a registry knows them."""
-    listed = claims.get("scope", claims.get("scp"))
-    names = listed.split(" ") if isinstance(listed, str) else listed if isinstance(listed, list) else ()
-    return frozenset(map(str, names))
+    return frozenset(map(str, listed_scopes(claims)))
 
 
 def _folded_names(names: Iterable[str]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Reading JWT claims by their types (RFC 7519 section 4.1, RFC 9068 section 2.2).
 
-Only for claims whose signature is good: the one exception is `issuer`, which may select a provider or refuse. Each
-function raises `InvalidToken`; none knows which claims a provider demands.
+Only for claims whose signature is good, but for `listed_scopes`. Each function raises `InvalidToken`; none knows
+which claims a provider demands.
 """
 
 from collections.abc import Mapping
@@ -90,14 +90,24 @@ def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> int:
 
 def scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     """The scopes of `scope`, else of `scp`: a string separated by spaces, or an array. Reason: `malformed_claim`."""
-    value = claims.get("scope")
-    if value is None:
-        value = claims.get("scp", "")
+    value = _scope_claim(claims)
     if isinstance(value, str):
         return _split(value)
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise _malformed()
     return frozenset(filter(None, value))
+
+
+def listed_scopes(claims: Mapping[str, Any]) -> list[Any]:
+    """What `scopes` reads, as it stands: of whatever types, and [] where it is no list.
+
+    For claims that nobody has verified too: it raises nothing and, as strangers may write there what they like,
+    remembers nothing.
+    """
+    value = _scope_claim(claims)
+    if isinstance(value, str):
+        return value.split(" ")
+    return value if isinstance(value, list) else []
 
 
 def confirmation(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -111,6 +121,11 @@ def confirmation(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not isinstance(value, dict):
         raise _malformed()
     return {**value, "mac_key": None} if "mac_key" in claims else value
+
+
+def _scope_claim(claims: Mapping[str, Any]) -> Any:
+    value = claims.get("scope")
+    return claims.get("scp", "") if value is None else value
 
 
 @lru_cache(maxsize=1024)

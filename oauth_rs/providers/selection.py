@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from ..catalogue import ScopeCatalogue
+from ..jose.claims import listed_scopes
 from ..scopes import checked_scope
 from .presented import Presented
 
@@ -108,15 +109,8 @@ class CarriesScope:
             raise ValueError("'*' would take any scope: write the beginning of some, as 'partner.*'")
 
     def matches(self, token: Presented, /) -> bool:
-        claimed = token.claims.get("scope")
-        if claimed is None:
-            claimed = token.claims.get("scp")
-        # Not by jose/claims.py: it remembers what it reads, and strangers may write here what they like.
-        listed = claimed.split(" ") if isinstance(claimed, str) else claimed
-        if not isinstance(listed, list):
-            return False
         beginning = self.scope.removesuffix("*")
-        names = self._named(listed)
+        names = self._named(listed_scopes(token.claims))
         return self.scope in names if beginning == self.scope else any(one.startswith(beginning) for one in names)
 
     def excludes(self, other: Selector, /) -> bool:

@@ -15,6 +15,7 @@ from oauth_rs.jose.claims import (
     check_times,
     client,
     confirmation,
+    listed_scopes,
     numeric_date,
     scopes,
     text,
@@ -208,6 +209,21 @@ def test_scopes_are_nothing_but_strings(name: str, value: Any) -> None:
 
 def test_scopes_that_are_null_twice_are_malformed() -> None:
     assert refused(lambda: scopes({"scp": None})) == "malformed_claim"
+
+
+@pytest.mark.parametrize(
+    ("claims", "listed"),
+    [
+        ({"scope": "a  b"}, ["a", "", "b"]),
+        ({"scope": None, "scp": ["a", 17, None]}, ["a", 17, None]),
+        ({"scope": 17, "scp": "a"}, []),
+        ({"scope": {"a": 1}}, []),
+        ({}, [""]),
+    ],
+    ids=str,
+)
+def test_scopes_that_nobody_has_verified_stand_as_they_are(claims: dict[str, Any], listed: list[Any]) -> None:
+    assert listed_scopes(claims) == listed
 
 
 def test_equal_scope_strings_share_one_set() -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from .flow import Flow, call
 from .jose.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 from .jose.roca import fingerprinted
+from .members import offers
 from .signature_methods import SignatureMethod
 
 _HMAC = (SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256)
@@ -183,7 +184,7 @@ def _check_texts(**texts: str) -> None:
 
 def _by(attribute: str, values: Iterable[Any]) -> dict[str, Any]:
     listed = list(values)
-    if not all(hasattr(value, attribute) for value in listed):
+    if not all(offers(value, attribute) for value in listed):
         raise TypeError("clients, tokens and mac_keys list OAuth1Client, OAuth1Token and MACKey objects")
     found = {getattr(value, attribute): value for value in listed}
     if len(found) < len(listed) or "" in found:

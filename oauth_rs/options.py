@@ -38,7 +38,7 @@ def check_options(
         raise ValueError("ResourceServer() lets nobody in: give it at least one scheme, as Bearer(JWTProvider(...))")
     if not all(offers(scheme, "authorization_names") for scheme in schemes):
         raise TypeError("wrap providers in a scheme: ResourceServer(Bearer(JWTProvider(...)))")
-    if url is not None and not hasattr(url, "names_hosts"):
+    if url is not None and not offers(url, "names_hosts"):
         raise TypeError("url is FixedURL(...), DirectURL(...) or ForwardedURL(...)")
     if replay is not None and not offers(replay, "first_use"):
         raise TypeError("replay is a store such as SQLiteReplay(path) or RedisReplay(url)")

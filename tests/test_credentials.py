@@ -219,6 +219,16 @@ def test_what_is_there_twice_or_has_no_name_is_refused(options: dict[str, Any]) 
         StaticCredentials(**options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"clients": [OAuth1Client]}, {"tokens": [CLIENT]}, {"mac_keys": ["k1"]}],
+    ids=lambda one: next(iter(one)),
+)
+def test_what_is_no_client_token_or_key_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="clients, tokens and mac_keys list"):
+        StaticCredentials(**options)
+
+
 # Found by functions
 
 

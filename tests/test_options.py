@@ -5,6 +5,7 @@ import pytest
 from oauth_rs import (
     Bearer,
     ClientKey,
+    DirectURL,
     Grant,
     Header,
     IdentityHeaders,
@@ -62,6 +63,7 @@ def test_a_provider_is_not_a_scheme(issuer: Issuer) -> None:
     ("options", "message"),
     [
         ({"url": "https://api.example.com"}, r"url is FixedURL"),
+        ({"url": DirectURL}, r"url is FixedURL"),
         ({"replay": "redis://127.0.0.1"}, "replay is a store"),
         ({"replay": MemoryReplay}, "replay is a store"),
         ({"public": 5}, "public is a list of paths, not 5"),

@@ -18,6 +18,7 @@ from ..errors import InvalidToken, OAuthError, Unavailable
 from ..flow import Flow, at_once
 from ..headers import challenge, quotable
 from ..mac_string import attributes, mac_of, malformed, same, target_of
+from ..members import offers
 from ..model import Grant
 from ..providers import Provider
 from ..providers.choosing import Choice
@@ -67,9 +68,9 @@ class MAC:
     ) -> None:
         if credentials is None and tokens is None:
             raise ValueError("MAC() knows no key: give it credentials, or the provider of tokens that carry keys")
-        if credentials is not None and not hasattr(credentials, "mac_key"):
+        if credentials is not None and not offers(credentials, "mac_key"):
             raise TypeError("credentials are such as StaticCredentials(mac_keys=[...]); a provider is tokens=")
-        if tokens is not None and not hasattr(tokens, "recall"):
+        if tokens is not None and not offers(tokens, "recall"):
             raise TypeError("tokens is a provider, as JWTProvider(issuer, audience=...)")
         if isinstance(algorithms, str):
             raise TypeError("algorithms is a list, as ['hmac-sha-256']")

@@ -23,6 +23,7 @@ from ..credentials import Credentials, OAuth1Client, OAuth1Token
 from ..errors import InvalidRequest, InvalidToken, OAuthError
 from ..flow import Flow, at_once
 from ..headers import challenge, is_form, quotable
+from ..members import offers
 from ..model import Grant
 from ..oauth1_request import ProtocolParameters, has_form, holds_signature, parameters_of, take_parameters, with_form
 from ..oauth1_signature import base_string, hmac_signature, normalized, plaintext_signature, rsa_signed, rsa_size, same
@@ -87,7 +88,7 @@ class OAuth1:
         if isinstance(methods, str):
             raise TypeError("methods is a list, as ['HMAC-SHA256']")
         checked_limits(window, max_form, max_body)
-        if not hasattr(credentials, "oauth1"):
+        if not offers(credentials, "oauth1"):
             raise TypeError("credentials are an object such as StaticCredentials(clients=[...], tokens=[...])")
         self._credentials = credentials
         self._methods = {method.value: method for method in map(SignatureMethod, methods)}

@@ -477,6 +477,7 @@ def test_the_id_of_a_key_that_is_known_may_look_like_a_token() -> None:
     "make",
     [
         lambda: MAC(Issuer().provider()),  # type: ignore[arg-type]
+        lambda: MAC(StaticCredentials),  # type: ignore[arg-type]
         lambda: MAC(StaticCredentials(), window=float("inf")),
         lambda: MAC(StaticCredentials(), max_body=-1),
     ],

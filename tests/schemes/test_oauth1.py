@@ -944,6 +944,7 @@ def test_there_is_nothing_to_fetch_ahead() -> None:
         ({"realm": 'a"b'}, ValueError, "challenge"),
         ({"realm": "a\r\nb"}, ValueError, "challenge"),
         ({"credentials": {"printer": "secret"}}, TypeError, "StaticCredentials"),
+        ({"credentials": StaticCredentials}, TypeError, "StaticCredentials"),
     ],
 )
 def test_mistakes_in_configuration_are_told_at_once(

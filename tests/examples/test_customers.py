@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from examples.demo import on_uvicorn
+from examples.serving import on_uvicorn
 from examples.starlette_app.app import create_app
 from oauth_rs.devserver import DevServer
 from tests.examples.conftest import API

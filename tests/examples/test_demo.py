@@ -10,10 +10,11 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from examples.demo import built_world, shortened, tried
+from examples.demo import shortened, tried
 from examples.demo_access_cases import MANY_SCOPES
 from examples.demo_cases import TRIES, all_cases, patiently
 from examples.demo_oauth1_cases import LACKS_SCOPE, UNPROVED
+from examples.demo_setup import built_world
 from examples.demo_world import BAD_TOKEN, CANNOT_SAY, NOBODY, OK, Answer, App, Case, Expected, lacks
 from tests.examples.conftest import PATIENCE, ROOT
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 
-from examples.demo import on_werkzeug
 from examples.flask_app.app import create_app
+from examples.serving import on_werkzeug
 from oauth_rs.devserver import DevServer
 from tests.examples.conftest import API, ROOT, process
 

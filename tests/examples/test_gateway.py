@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from examples import gateway
-from examples.demo import gateways
 from examples.demo_gateway_cases import gateway_cases
+from examples.demo_setup import gateways
 from examples.demo_world import World
 from examples.flask_app.gateway import create_app as create_flask_app
 from examples.starlette_app.gateway import create_app as create_starlette_app

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 import examples.flask_app.app as goals
 import examples.starlette_app.app as photos
-from examples.demo import on_uvicorn, on_werkzeug
+from examples.serving import on_uvicorn, on_werkzeug
 from oauth_rs import MACKey
 from oauth_rs.devserver import DevServer
 from tests.examples.conftest import API, ROOT, SCOPES, process

@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from examples.demo import on_uvicorn
+from examples.serving import on_uvicorn
 from examples.starlette_app.app import create_app
 from oauth_rs.devserver import DevServer
 from tests.examples.conftest import API, ROOT, process

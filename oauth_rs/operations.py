@@ -168,6 +168,8 @@ def _parts(name: str) -> tuple[str, str]:
         )
     method, template = found.groups()
     written = _VARIABLE.sub("x", template)
+    if "{" in written or "}" in written:  # it would be read as text, and match nothing
+        raise OperationError(f"{name!r} has braces: write '<id>' for '{{id}}', and '<path:rest>' for a path", name)
     if is_ambiguous(written) or "%" in written:
         raise OperationError(
             f"{name!r} has a path that no request has: no empty or dot segments, `;`, backslashes and the like, and "

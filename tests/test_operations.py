@@ -164,6 +164,13 @@ class Even(BaseConverter):
         return int(value)
 
 
+@pytest.mark.parametrize("name", ["GET /photos/{id}", "* /files/{rest:path}", "GET /a}", "GET /<id>/{x"])
+def test_variables_of_other_frameworks_are_refused(name: str) -> None:
+    with pytest.raises(OperationError, match="has braces: write '<id>'") as caught:
+        OperationMap({name: 1})
+    assert caught.value.name == name
+
+
 def test_converters_of_ones_own_are_taken_by_name() -> None:
     operations = OperationMap({"GET /n/<even:id>": "even"}, converters={"even": Even})
     assert operations.match("GET", "/n/4") == ("even", {"id": 4})

@@ -54,7 +54,7 @@ def check_policy(policy: Policy | None, public: PublicPaths | None, credentials:
     """Returns when `policy` is one, and can be kept. Raises TypeError and ValueError."""
     if policy is None:
         return
-    if public is not None and public.cover("/"):
+    if public is not None and public.cover_everything:
         raise ValueError('public=["/*"] leaves nothing for the policy to decide: leave one of them out')
     if not offers(policy, "rules"):
         raise TypeError("policy is NoScopes(), APIScopes(...) or OperationScopes({...})")

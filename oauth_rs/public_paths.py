@@ -13,6 +13,7 @@ from .request import Request
 # keeps.
 _AMBIGUOUS = re.compile(r"[\\;\x00-\x1f\x7f]")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")
+_VARIABLE = re.compile(r"<[^/]*>|\{[^/]*\}")  # as frameworks write them
 _HOST = re.compile(r"(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")
 _NEVER_IN_A_PREFLIGHT = (b"authorization", b"x-http-method-override", b"x-http-method", b"x-method-override")
 
@@ -33,9 +34,16 @@ class PublicPaths:
             host, slash, path = pattern.removeprefix("//").partition("/") if pattern.startswith("//") else ("", "", "")
             if host and not _HOST.fullmatch(host.lower()):
                 raise _no_pattern(pattern)
+            if host.endswith((":80", ":443")):
+                raise ValueError(f"{pattern!r}: leave the default port out")
             hosts.setdefault(host.lower(), []).append(_checked(pattern, slash + path if host else pattern))
         self._anywhere = _Paths(hosts.pop("", []))
         self._at = {host: _Paths(paths) for host, paths in hosts.items()}
+
+    @property
+    def cover_everything(self) -> bool:
+        """True where every path of every host is public."""
+        return self._anywhere.cover_everything
 
     @property
     def hosts(self) -> Collection[str]:
@@ -57,6 +65,10 @@ class _Paths:
         self._exact = frozenset(pattern for pattern in patterns if not pattern.endswith("*"))
         self._prefixes = tuple(pattern.removesuffix("*") for pattern in patterns if pattern.endswith("*"))
 
+    @property
+    def cover_everything(self) -> bool:
+        return "/" in self._prefixes
+
     def cover(self, path: str) -> bool:
         if path in self._exact:
             return True
@@ -67,6 +79,8 @@ def _checked(pattern: str, path: str) -> str:
     whole = path.removesuffix("*")
     if not path.startswith("/") or path.startswith("//") or "*" in whole or (whole != path and whole[-1:] != "/"):
         raise _no_pattern(pattern)
+    if _VARIABLE.search(whole):
+        raise ValueError(f"{pattern!r} has a variable, and public paths have none: write '/photos/*', or a policy")
     if is_ambiguous(whole) or "%" in whole:
         raise ValueError(
             f"{pattern!r} covers no path: paths are compared decoded, and those with empty or dot segments, `;` and "

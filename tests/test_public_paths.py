@@ -87,7 +87,7 @@ def test_nothing_else_is_a_preflight(method: str, names: list[str]) -> None:
     assert not is_preflight(PlainRequest(method, headers={name: ASKS[name] for name in names}))
 
 
-HOSTS = PublicPaths(["/health", "//sandbox.example.com/*", "//Api.Example.com:8443/docs/*", "//[::1]:80/x"])
+HOSTS = PublicPaths(["/health", "//sandbox.example.com/*", "//Api.Example.com:8443/docs/*", "//[::1]:81/x"])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ HOSTS = PublicPaths(["/health", "//sandbox.example.com/*", "//Api.Example.com:84
         ("sandbox.example.com", "/photos/1"),
         ("sandbox.example.com", "/"),
         ("api.example.com:8443", "/docs/x"),
-        ("[::1]:80", "/x"),
+        ("[::1]:81", "/x"),
     ],
 )
 def test_a_pattern_with_a_host_holds_there_and_the_others_everywhere(host: str, path: str) -> None:
@@ -124,7 +124,7 @@ def test_nothing_is_public_at_another_host(host: str, path: str) -> None:
 
 
 def test_the_hosts_that_patterns_name_are_known() -> None:
-    assert set(HOSTS.hosts) == {"sandbox.example.com", "api.example.com:8443", "[::1]:80"}
+    assert set(HOSTS.hosts) == {"sandbox.example.com", "api.example.com:8443", "[::1]:81"}
     assert not PUBLIC.hosts
 
 
@@ -169,3 +169,22 @@ def test_a_path_that_is_read_in_two_ways_is_known(path: str) -> None:
 def test_a_pattern_is_text(pattern: Any) -> None:
     with pytest.raises(TypeError, match="public is a list of paths, as"):
         PublicPaths(["/health", pattern])
+
+
+@pytest.mark.parametrize("pattern", ["//api.example.com:443/health", "//api.example.com:80/*", "//[::1]:443/x"])
+def test_a_default_port_is_never_in_a_host_and_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match="leave the default port out"):
+        PublicPaths([pattern])
+
+
+@pytest.mark.parametrize("pattern", ["/photos/<id>", "/photos/<int:id>/x", "/photos/{id}", "//a/{id}/*"])
+def test_a_variable_is_no_public_path(pattern: str) -> None:
+    with pytest.raises(ValueError, match="has a variable, and public paths have none"):
+        PublicPaths([pattern])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "everything"), [(["/"], False), (["/docs/*"], False), (["//a/*"], False), (["/", "/*"], True)]
+)
+def test_everything_is_public_below_the_root_alone(patterns: list[str], everything: bool) -> None:  # noqa: FBT001
+    assert PublicPaths(patterns).cover_everything is everything

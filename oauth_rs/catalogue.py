@@ -67,10 +67,6 @@ class ScopeCatalogue:
         found = self._remembered(scopes) if _is_small(scopes) else self._expanded(scopes)
         return scopes if len(found) == len(scopes) else found
 
-    def reach(self, name: str) -> int:
-        """How many other scopes `name` implies."""
-        return self._implied.get(name, 0).bit_count()
-
     def held(self, scopes: Iterable[str]) -> frozenset[str]:
         """The names of all that is held by who was granted `scopes`: resolved and expanded."""
         given = frozenset(_listed(scopes))
@@ -93,7 +89,7 @@ class ScopeCatalogue:
         """The hierarchy as text, a line for each scope. `...` stands for children that are printed further up."""
         lines: list[str] = []
         printed: set[str] = set()
-        waiting = [(name, 0) for name in reversed(self._tops())]
+        waiting = [(name, 0) for name in reversed(self.tops)]
         while waiting:
             name, depth = waiting.pop()
             children = self._scopes[name].children
@@ -102,6 +98,12 @@ class ScopeCatalogue:
             waiting += [] if again else [(child, depth + 1) for child in reversed(tuple(children))]
             printed.add(name)
         return "\n".join(lines)
+
+    @property
+    def tops(self) -> list[str]:
+        """The names of scopes that no other implies, in declared order."""
+        below = {child for scope in self._scopes.values() for child in scope.children}
+        return [name for name in self.names if name not in below]
 
     @property
     def scopes_supported(self) -> list[str]:
@@ -134,10 +136,6 @@ class ScopeCatalogue:
 
     def _resolved_and_expanded(self, scopes: frozenset[str]) -> frozenset[str]:
         return self.expand(self.resolve(scopes))
-
-    def _tops(self) -> list[str]:
-        below = {child for scope in self._scopes.values() for child in scope.children}
-        return [name for name in self.names if name not in below]
 
 
 def _listed(scopes: Iterable[str]) -> Iterable[str]:

@@ -22,7 +22,6 @@ from .scopes import Requirement
 from .urls import ExternalURL
 from .users import UserLoader
 
-_WIDEST = 16  # scopes of a catalogue that are looked at
 _TOO_LARGE = frozenset({"identity_too_large", "scopes_too_large"})
 
 
@@ -97,7 +96,7 @@ def check_identity(identity: Identity, schemes: tuple[Scheme, ...], catalogue: S
     """Returns when no credentials come in a header that is taken out of every request, and each scope of `catalogue`
     can be passed on. Raises ValueError.
     """
-    if catalogue:  # None and an empty one have nothing to pass on
+    if catalogue:  # None and an empty one add nothing to what is claimed
         _check_room(identity, catalogue)
     for scheme in schemes:
         for name in scheme.places.headers:
@@ -132,10 +131,9 @@ def _check_room(identity: Identity, catalogue: ScopeCatalogue) -> None:
     def held(name: str) -> frozenset[str]:
         return catalogue.expand(frozenset((name,)))
 
-    # Expanding all of ten thousand takes seconds; those that imply the most are hardly shorter than others.
-    widest = sorted(catalogue.names, key=catalogue.reach, reverse=True)[:_WIDEST]
+    # What stands below another scope has no more to pass on than that one.
     for written in (" ".join, scope_text):  # as they are, or percent-encoded
-        largest = max(widest, key=lambda name: len(written(held(name))))
+        largest = max(catalogue.tops, key=lambda name: len(written(held(name))))
         try:
             identity.headers(_bare(held(largest)))
         except OAuthError as error:

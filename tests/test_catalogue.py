@@ -242,6 +242,10 @@ def test_the_order_is_that_of_the_declarations() -> None:
         assert absent not in BANK
 
 
+def test_the_tops_are_those_that_no_other_implies() -> None:
+    assert BANK.tops == ["withdraw", "account", "audit"]
+
+
 def test_the_scopes_to_publish_leave_out_offline_access() -> None:
     catalogue = ScopeCatalogue({"b": ["a"], "offline_access": {}, "a": {}, "c": ["a"], "offline_access.x": {}})
     assert catalogue.scopes_supported == ["b", "a", "c", "offline_access.x"]

@@ -237,7 +237,21 @@ def test_a_scope_that_implies_more_than_can_be_passed_on_is_refused(
     ResourceServer(Bearer(issuer.provider()), scopes=catalogue)
 
 
-def test_of_many_scopes_those_that_imply_most_are_looked_at(issuer: Issuer) -> None:
+def test_few_long_scopes_take_more_room_than_many_short_ones(issuer: Issuer) -> None:
+    many: dict[str, Any] = {f"p{top}": {f"c{top}.{number}": {} for number in range(150)} for top in range(40)}
+    long: dict[str, Any] = {
+        f"https://api.example.com/scopes/of/long/names/all-of-them-apart/{number:06}": {} for number in range(130)
+    }
+    ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders(), scopes=ScopeCatalogue(many))
+    with pytest.raises(ValueError, match="cannot pass on scope 'top' with all"):
+        ResourceServer(
+            Bearer(issuer.provider()),
+            identity=IdentityHeaders(),
+            scopes=ScopeCatalogue({**many, "top": {"below": long}}),
+        )
+
+
+def test_of_many_scopes_those_that_no_other_implies_are_looked_at(issuer: Issuer) -> None:
     parents: dict[str, Any] = {f"parent-{number}": {f"child-{number}": {}} for number in range(450)}
     catalogue = ScopeCatalogue({**parents, "all": [f"child-{number}" for number in range(450)], "deep": ["all"]})
     ResourceServer(Bearer(issuer.provider()), identity=IdentityHeaders(), scopes=catalogue)

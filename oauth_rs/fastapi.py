@@ -107,4 +107,6 @@ def _with_connection(signature: inspect.Signature) -> tuple[inspect.Signature, T
 def _with_parameter(signature: inspect.Signature, name: str, annotation: Any) -> inspect.Signature:
     # FastAPI fills parameters of such types and leaves them out of the OpenAPI document.
     hidden = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
-    return signature.replace(parameters=[*signature.parameters.values(), hidden])
+    parameters = [*signature.parameters.values()]
+    more = [parameters.pop()] if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD else []
+    return signature.replace(parameters=[*parameters, hidden, *more])

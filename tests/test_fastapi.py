@@ -586,6 +586,15 @@ def test_a_filter_and_a_requirement_stand_before_one_endpoint_in_any_order(
         assert (ask(path, scope="photos profile").json(), ask(path, scope="profile").status_code) == (SHOWN, 403)
 
 
+def test_an_endpoint_may_take_further_keywords(app: FastAPI, ask: Callable[..., Any]) -> None:
+    @app.get("/more/{item}")
+    @requires("photos")
+    def more(item: int, **options: Any) -> dict[str, Any]:
+        return {"item": item, **options}
+
+    assert ask("/more/3?options=1", scope="photos").json() == {"item": 3, "options": "1"}
+
+
 def test_two_filters_show_what_both_show(app: FastAPI, ask: Callable[..., Any]) -> None:
     app.add_api_route("/{item}", filtered(FIELDS)(filtered(FieldFilter({"profile": ["name", "secret"]}))(untyped)))
     assert ask().json() == {"name": "Ada"}

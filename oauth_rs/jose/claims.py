@@ -4,7 +4,7 @@ Only for claims whose signature is good, but for `listed_scopes`. Each function 
 which claims a provider demands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -65,6 +65,15 @@ def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
             raise _malformed()
     if accepted.isdisjoint(names):
         raise InvalidToken("wrong_audience", "The access token was issued for another audience.")
+
+
+def audience_names(audience: object) -> frozenset[str]:
+    """The names of an option `audience`: one text, or a list of texts; none for "". Raises TypeError."""
+    if isinstance(audience, str):
+        return frozenset((audience,) if audience else ())
+    if not isinstance(audience, Collection) or not all(isinstance(name, str) and name for name in audience):
+        raise TypeError("audience is text, or a list of texts, none of them empty")
+    return frozenset(audience)
 
 
 def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> int:

@@ -30,9 +30,9 @@ from .introspection_jwt import MEDIA_TYPE, SignedAnswers
 from .known_clients import admit
 from .presented import Presented
 from .scoping import names_of, role_maps, scoping_of
-from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
 from .selection import Accepts, selectors_of
-from .verdicts import SIZE, Verdicts
+from .verdicts import Verdicts
 
 _HINT = ("token_type_hint", "access_token")
 # Providers that know other tokens too, as refresh and ID tokens, say so in members of different names: an active one is
@@ -77,7 +77,7 @@ class IntrospectionProvider:
         timeout: float = TIMEOUT,
         cache_seconds: float = CACHE_SECONDS,
         refused_seconds: float = REFUSED_SECONDS,
-        cache_size: int = SIZE,
+        cache_size: int = CACHE_SIZE,
         name: str = "",
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.time,
@@ -107,7 +107,7 @@ class IntrospectionProvider:
         # Never empty: subjects of two providers without a name would be one another's.
         self.issuer = self._stated_issuer or str(location)
         self.accepts = selectors_of(accepts)
-        self._audience, self._audience_unproved = _names(audience), audience_unproved
+        self._audience, self._audience_unproved = claim.audience_names(audience), audience_unproved
         if not self._audience and not audience_unproved:
             raise ValueError(
                 "IntrospectionProvider needs the audience that names this API in the `aud` of answers, or "
@@ -194,11 +194,3 @@ def _check_kind(answer: Mapping[str, Any], *, is_bound: bool) -> None:
     kinds = {claim.text(answer, name).lower() for name in _KINDS}
     if not kinds <= (_PROVED if is_bound else _BEARERS):
         raise InvalidToken("wrong_typ", "The token is not an access token.")
-
-
-def _names(audience: object) -> frozenset[str]:
-    if isinstance(audience, str):
-        return frozenset((audience,) if audience else ())
-    if not isinstance(audience, Collection) or not all(isinstance(name, str) and name for name in audience):
-        raise TypeError("audience is text, or a list of texts, none of them empty")
-    return frozenset(audience)

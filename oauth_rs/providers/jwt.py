@@ -23,6 +23,7 @@ from ..jose.algorithms import SUPPORTED
 from ..jose.jwk import Key
 from ..jose.jws import CompactJWS, algorithm_not_allowed, media_type
 from ..keys import KeySource
+from ..members import offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..remote_keys import RemoteKeys
@@ -33,12 +34,9 @@ from .issuers import IssuedBy
 from .known_clients import admit
 from .presented import Presented
 from .scoping import names_of, role_maps, scoping_of
+from .seconds import CACHE_SIZE, LEEWAY, MAX_CACHE_SECONDS, MAX_LEEWAY, check_cache_size, check_seconds
 from .selection import Accepts, selectors_of
 
-LEEWAY = 60.0  # seconds of clock difference with the issuer
-MAX_LEEWAY = 300.0  # RFC 9068 section 4: "usually no more than a few minutes"
-CACHE_SIZE = 20_000  # tokens; under 20 MB
-CACHE_SECONDS = 300.0  # at most: a verdict never outlives its token or its key either
 _Cache: TypeAlias = GenerationalCache[Grant]
 _RFC9068_CLAIMS = ("sub", "client_id", "iat", "jti")
 
@@ -80,21 +78,23 @@ class JWTProvider:
         domain: str = "",
         leeway: float = LEEWAY,
         cache_size: int = CACHE_SIZE,
-        cache_seconds: float = CACHE_SECONDS,
+        cache_seconds: float = MAX_CACHE_SECONDS,
         name: str = "",
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not issuer:
-            raise ValueError("JWTProvider needs the issuer whose tokens it verifies, as their `iss` spells it")
+        _check_kinds(issuer, keys, status)
+        check_seconds("leeway", leeway, most=MAX_LEEWAY)
+        check_seconds("cache_seconds", cache_seconds, most=MAX_CACHE_SECONDS)
+        check_cache_size(cache_size)
         for option, value in (("algorithms", algorithms), ("typ", typ), ("required", required), ("scopes", scopes)):
             if isinstance(value, str):
                 raise TypeError(f"{option} is a list of strings, not one string")
         self.name = name or issuer
         self.issuer = issuer
         self.accepts = selectors_of(accepts, IssuedBy(issuer))
-        self._audience = frozenset((audience,) if isinstance(audience, str) else audience)
-        self._keys = keys or RemoteKeys(IssuerMetadata(issuer), monotonic=monotonic)
+        self._audience = claim.audience_names(audience)
+        self._keys = RemoteKeys(IssuerMetadata(issuer), monotonic=monotonic) if keys is None else keys
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._types = frozenset(media_type(one or "") for one in typ)
         self._required = tuple(required)
@@ -108,20 +108,16 @@ class JWTProvider:
         self._check_options()
         self.stated_urls = _stated(keys, status)
         self._status = None if status is None else self._status_of(status)
-        self.remembers = self._cache_size > 0 and self._cache_seconds > 0
+        self.remembers = self._cache_size > 1 and self._cache_seconds > 0
         self._memory = self._forget(None)
 
     def _check_options(self) -> None:
-        if not self._audience or "" in self._audience:
+        if not self._audience:
             raise ValueError("JWTProvider needs the audience that names this API in a token's `aud`")
         if self._algorithms is not None and (not self._algorithms or "none" in self._algorithms):
             raise ValueError("algorithms lists what may sign a token; `none` is never accepted")
         if self._algorithms is not None and not self._algorithms <= SUPPORTED:
             raise ValueError(f"no such algorithms: {', '.join(sorted(self._algorithms - SUPPORTED))}")
-        if not 0 <= self._leeway <= MAX_LEEWAY:
-            raise ValueError(f"leeway is 0 to {MAX_LEEWAY:.0f} seconds")
-        if not 0 <= self._cache_seconds <= CACHE_SECONDS or self._cache_size < 0:
-            raise ValueError(f"cache_seconds is 0 to {CACHE_SECONDS:.0f}, and cache_size is not negative")
 
     def _status_of(self, status: StatusLists) -> TokenStatus:
         return status.of(
@@ -239,6 +235,17 @@ class JWTProvider:
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:
         return basis, GenerationalCache(size=self._cache_size, seconds=self._cache_seconds)
+
+
+def _check_kinds(issuer: object, keys: object, status: object) -> None:
+    if not isinstance(issuer, str) or not issuer:
+        raise (ValueError if issuer == "" else TypeError)(
+            "JWTProvider needs the issuer whose tokens it verifies, as their `iss` spells it"
+        )
+    if keys is not None and not offers(keys, "peek", "basis"):
+        raise TypeError("keys is RemoteKeys('https://id.example.com/jwks'), or StaticKeys(pem_key(...))")
+    if status is not None and not isinstance(status, StatusLists):
+        raise TypeError("status is StatusLists(...)")
 
 
 def _stated(keys: KeySource | None, status: StatusLists | None) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ from ..flow import Flow, call
 from ..model import Grant
 from . import unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
-from .jwt import CACHE_SECONDS, CACHE_SIZE, JWTProvider
+from .jwt import JWTProvider
 from .origins import Origins
 from .presented import Presented
+from .seconds import CACHE_SIZE, MAX_CACHE_SECONDS
 from .selection import Accepts, selectors_of
 
 SIZE = 100  # tenants that are kept, each with its keys and its verdicts
@@ -167,7 +168,7 @@ class TenantProviders:
 
     def _fresh(self) -> GenerationalCache[str]:
         """Which tenant verified a token, by its digest."""
-        return GenerationalCache(size=CACHE_SIZE, seconds=CACHE_SECONDS)
+        return GenerationalCache(size=CACHE_SIZE, seconds=MAX_CACHE_SECONDS)
 
 
 def _checked(found: Any, issuer: str) -> JWTProvider:

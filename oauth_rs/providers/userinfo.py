@@ -29,10 +29,10 @@ from .endpoint import JSON, Endpoint, Question
 from .known_clients import admit
 from .presented import Presented
 from .scoping import names_of, role_maps, scoping_of
-from .seconds import CACHE_SECONDS, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
 from .selection import Accepts, selectors_of
 from .token_checks import GitHubCheck, TokenCheck
-from .verdicts import SIZE, Verdicts
+from .verdicts import Verdicts
 
 _OK, _FORBIDDEN = 200, 403
 _SAYS = frozenset({_OK, 400, 401, _FORBIDDEN})  # of a bad token some say 400, and 403 of one without `openid`
@@ -72,7 +72,7 @@ class UserInfoProvider:
         timeout: float = TIMEOUT,
         cache_seconds: float = CACHE_SECONDS,
         refused_seconds: float = REFUSED_SECONDS,
-        cache_size: int = SIZE,
+        cache_size: int = CACHE_SIZE,
         name: str = "",
         breaker: Breaker | None = None,
         clock: Callable[[], float] = time.time,

@@ -13,9 +13,8 @@ from ..errors import InvalidToken
 from ..flow import Flow
 from ..model import Grant
 from .endpoint import SHARED
-from .seconds import MAX_CACHE_SECONDS, check_seconds
+from .seconds import CACHE_SIZE, MAX_CACHE_SECONDS, check_cache_size, check_seconds
 
-SIZE = 20_000  # tokens of each kind; 20 MB, where a token has a kilobyte of claims
 V = TypeVar("V")
 
 
@@ -42,16 +41,13 @@ class Verdicts:
         *,
         seconds: float,
         refused_seconds: float,
-        size: int = SIZE,
+        size: int = CACHE_SIZE,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         check_seconds("cache_seconds", seconds, most=MAX_CACHE_SECONDS)
         check_seconds("refused_seconds", refused_seconds, most=MAX_CACHE_SECONDS)
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError("cache_size is a number of tokens")
-        if size < 0:
-            raise ValueError("cache_size is 0 or more tokens")
+        check_cache_size(size)
         self._seconds, self._refused_seconds, self._size = seconds, refused_seconds, size
         self._clock, self._monotonic = clock, monotonic
         self.shared = min(SHARED, seconds / 2, refused_seconds / 2)

@@ -72,7 +72,7 @@ class StatusLists:
         """
         signer = Signer(
             issuer=self.issuer or issuer,
-            keys=self.keys or keys,
+            keys=keys if self.keys is None else self.keys,
             algorithms=algorithms if self.keys is None else None,
             max_age=self.max_age,
             clock=clock,

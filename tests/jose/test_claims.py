@@ -11,6 +11,7 @@ from oauth_rs.encoding import json_object
 from oauth_rs.errors import InvalidToken
 from oauth_rs.jose.claims import (
     MAX_NUMERIC_DATE,
+    audience_names,
     check_audience,
     check_times,
     client,
@@ -282,3 +283,18 @@ def test_no_claims_raise_anything_but_invalid_token(values: dict[str, Any]) -> N
             check()
         except InvalidToken as error:
             assert error.reason in REASONS  # noqa: PT017 - anything else that is raised fails the test by itself
+
+
+@pytest.mark.parametrize(
+    ("audience", "names"), [("", set()), ("a", {"a"}), (["a", "b"], {"a", "b"}), ({"a"}, {"a"}), ((), set())]
+)
+def test_an_audience_is_one_name_or_several(audience: Any, names: set[str]) -> None:
+    assert audience_names(audience) == names
+
+
+@pytest.mark.parametrize(
+    "audience", [None, 5, b"a", ["a", ""], [None], iter(["a"])], ids=lambda one: type(one).__name__
+)
+def test_an_audience_of_another_type_is_refused(audience: Any) -> None:
+    with pytest.raises(TypeError, match="audience is text"):
+        audience_names(audience)

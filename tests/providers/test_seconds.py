@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.providers.seconds import check_seconds
+from oauth_rs.providers.seconds import check_cache_size, check_seconds
 
 
 @pytest.mark.parametrize("value", [0, 0.5, 300, 300.0])
@@ -25,3 +25,14 @@ def test_a_number_beyond_the_limits_is_refused_with_them(value: float) -> None:
 def test_what_is_no_number_is_refused_with_the_name_of_the_option(value: Any) -> None:
     with pytest.raises(TypeError, match="timeout is a number, 0 seconds or more"):
         check_seconds("timeout", value)
+
+
+def test_a_cache_may_be_of_any_number_of_tokens() -> None:
+    check_cache_size(0)
+    check_cache_size(10**9)
+
+
+@pytest.mark.parametrize(("size", "error"), [(-1, ValueError), *((one, TypeError) for one in (1.5, "9", None, True))])
+def test_a_cache_of_another_size_is_refused(size: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="cache_size is"):
+        check_cache_size(size)

@@ -49,6 +49,8 @@ class StaticKeys:
     def __init__(self, *keys: Key) -> None:
         if not keys:
             raise ValueError("StaticKeys() verifies nothing: give it at least one key")
+        if not all(isinstance(key, Key) for key in keys):
+            raise TypeError("StaticKeys is given keys such as pem_key(...), public_key(...) and symmetric_key(...)")
         self._keys = KeySet(keys)
         self.basis: object = self._keys  # they are good as long as the configuration
 

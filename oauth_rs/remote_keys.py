@@ -67,6 +67,8 @@ class RemoteKeys:
         ceiling: float = CEILING,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not isinstance(location, str | IssuerMetadata):  # an environment variable that is not set, say
+            raise TypeError("keys are fetched from a URL, or from where IssuerMetadata(issuer) says")
         if isinstance(location, str) and not secure(location):
             raise ValueError(f"keys are fetched over https, or over http from this machine, not from {location!r}")
         if not 0 <= cooldown <= max_age <= ceiling:

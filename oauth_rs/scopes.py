@@ -214,8 +214,8 @@ def checked_scope(name: str) -> str:
 def _checked(part: str | Requirement) -> str | Requirement:
     if isinstance(part, type) or not isinstance(part, str | Requirement):  # a class has the members too
         raise TypeError(
-            "a requirement is made of scope names and objects such as AllOf, AnyOf and Condition(function); did "
-            "@requires miss its parentheses?"
+            "a requirement is made of scope names and objects such as AllOf, AnyOf and Condition(function): write "
+            "several names as AllOf('a', 'b'); did @requires miss its parentheses?"
         )
     if not isinstance(part, str):
         return part

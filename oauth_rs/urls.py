@@ -42,6 +42,8 @@ class FixedURL:
     base: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.base, str):
+            raise TypeError("FixedURL takes a URL, as https://api.example.com")
         if not self.base.isascii():
             raise ValueError("FixedURL takes a URL as it goes over the wire: in ASCII, other characters encoded")
         parts = urlsplit(self.base)

@@ -29,6 +29,12 @@ def test_static_keys_need_at_least_one() -> None:
         StaticKeys()
 
 
+@pytest.mark.parametrize("key", [b"secret", "pem", None, {"kty": "oct"}], ids=repr)
+def test_static_keys_are_keys(key: Any) -> None:
+    with pytest.raises(TypeError, match="is given keys such as"):
+        StaticKeys(key)
+
+
 @pytest.mark.parametrize(
     "jwk",
     [

@@ -84,6 +84,12 @@ def test_keys_are_never_fetched_from_an_insecure_place(url: str) -> None:
         IssuerMetadata(url)
 
 
+@pytest.mark.parametrize("location", [None, 5, b"https://id.example.com/jwks", RemoteKeys])
+def test_keys_are_fetched_from_a_url(location: Any) -> None:
+    with pytest.raises(TypeError, match="keys are fetched from a URL"):
+        RemoteKeys(location)
+
+
 @pytest.mark.parametrize(
     "times",
     [{"cooldown": -1}, {"cooldown": 601}, {"max_age": 86_401}, {"max_age": 10}, {"ceiling": 599}],

@@ -75,7 +75,7 @@ def test_every_scope_token_of_rfc_6749_is_taken(name: str) -> None:
 )
 @pytest.mark.parametrize("kind", [AllOf, AnyOf])
 def test_what_is_neither_scope_nor_requirement_is_refused(kind: Any, part: Any) -> None:
-    with pytest.raises(TypeError, match="did @requires miss its parentheses"):
+    with pytest.raises(TypeError, match=r"AllOf\('a', 'b'\); did @requires miss its parentheses"):
         kind(part)
 
 

@@ -76,6 +76,12 @@ def test_a_fixed_url_is_absolute_and_bare(base: str) -> None:
         FixedURL(base)
 
 
+@pytest.mark.parametrize("base", [None, b"https://api.example.com", 5])
+def test_a_fixed_url_is_text(base: Any) -> None:
+    with pytest.raises(TypeError, match="FixedURL takes a URL"):
+        FixedURL(base)
+
+
 @pytest.mark.parametrize(
     ("scheme", "host", "url"),
     [

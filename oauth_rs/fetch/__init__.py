@@ -46,6 +46,8 @@ class HTTPSettings:
     proxy: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.timeout, bool) or not isinstance(self.timeout, int | float):
+            raise TypeError("timeout is a number of seconds above 0")
         if not self.timeout > 0:
             raise ValueError("timeout is a number of seconds above 0")
         if self.proxy is not None:

@@ -77,8 +77,11 @@ def pem_key(pem: bytes | str, *, algorithm: str, kid: str | None = None) -> Key:
 def symmetric_key(secret: bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
     """A key shared with the issuer, for HS256, HS384 or HS512 alone.
 
-    Raises ValueError when the secret is shorter than the hash (RFC 7518 section 3.2) or is text of an asymmetric key.
+    Raises TypeError for text, and ValueError when the secret is shorter than the hash (RFC 7518 section 3.2) or is the
+    text of an asymmetric key.
     """
+    if not isinstance(secret, bytes):
+        raise TypeError("the secret is bytes: base64.b64decode(text) or text.encode(), as the issuer has it")
     if algorithm not in HMAC:
         raise ValueError(f"a symmetric key is for {', '.join(HMAC)}, not {algorithm}")
     if len(secret) < _MIN_SECRET_BYTES[algorithm]:

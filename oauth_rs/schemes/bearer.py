@@ -81,7 +81,7 @@ class Bearer:
     ) -> None:
         if not providers:
             raise ValueError("Bearer() trusts nobody: give it at least one provider")
-        if not all(isinstance(place, _PLACES) for place in presentation):
+        if isinstance(presentation, _PLACES) or not all(isinstance(place, _PLACES) for place in presentation):
             raise TypeError("presentation lists Header(...), FormField(...) and LegacyQuery(...)")
         if not presentation:
             raise ValueError("presentation lists at least one place where a token may be")

@@ -49,6 +49,7 @@ class KeyHeader:
 
 
 Presentation: TypeAlias = BasicAuth | SecretHeaders | KeyHeader
+_KINDS = (BasicAuth, SecretHeaders, KeyHeader)
 
 
 class Presented(NamedTuple):
@@ -71,7 +72,7 @@ class Presentations:
     """All that one scheme reads. Raises ValueError for none, and where a header would hold two kinds of things."""
 
     def __init__(self, presentation: Sequence[Presentation]) -> None:
-        if not all(isinstance(one, BasicAuth | SecretHeaders | KeyHeader) for one in presentation):
+        if isinstance(presentation, _KINDS) or not all(isinstance(one, _KINDS) for one in presentation):
             raise TypeError("presentation lists BasicAuth(), SecretHeaders(...) and KeyHeader(...)")
         if not presentation:
             raise ValueError("presentation lists at least one place where a secret or key may be")

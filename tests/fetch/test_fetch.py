@@ -24,6 +24,12 @@ def test_a_timeout_is_above_zero(timeout: float) -> None:
         HTTPSettings(timeout=timeout)
 
 
+@pytest.mark.parametrize("timeout", ["5", None, True])
+def test_a_timeout_is_a_number(timeout: Any) -> None:
+    with pytest.raises(TypeError, match="timeout is a number of seconds"):
+        HTTPSettings(timeout=timeout)
+
+
 @pytest.mark.parametrize("proxy", ["", "proxy.example", "ftp://proxy.example", "file:///proxy", "://"])
 def test_what_is_no_proxy_url_is_refused_at_once(proxy: str) -> None:
     with pytest.raises((ValueError, httpx2.InvalidURL)):

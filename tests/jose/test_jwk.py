@@ -365,7 +365,7 @@ def test_a_secret_is_for_hmac_alone(algorithm: str) -> None:
 
 @pytest.mark.parametrize("secret", ["a text of more than thirty-two characters", None, 5])
 def test_a_secret_is_bytes(secret: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="the secret is bytes"):
         symmetric_key(secret)
 
 

@@ -515,3 +515,8 @@ def test_an_issuer_is_not_a_provider() -> None:
 def test_a_presentation_is_made_of_places(issuer: Issuer, place: Any) -> None:
     with pytest.raises(TypeError, match="presentation lists"):
         Bearer(issuer.provider(), presentation=[place])
+
+
+def test_one_place_is_no_list_of_places(issuer: Issuer) -> None:
+    with pytest.raises(TypeError, match="presentation lists"):
+        Bearer(issuer.provider(), presentation=FormField("token"))  # type: ignore[arg-type]

@@ -332,7 +332,7 @@ def test_a_header_holds_one_kind_of_thing(presentation: Sequence[Presentation]) 
         Presentations(presentation)
 
 
-@pytest.mark.parametrize("presentation", [["Basic"], [BasicAuth], "Basic", [None], [b"X-API-Key"]])
+@pytest.mark.parametrize("presentation", [["Basic"], [BasicAuth], "Basic", [None], [b"X-API-Key"], BasicAuth()])
 def test_a_presentation_is_one_of_three(presentation: Any) -> None:
     with pytest.raises(TypeError, match="presentation lists"):
         Presentations(presentation)

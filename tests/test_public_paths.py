@@ -40,6 +40,14 @@ def test_nothing_else_is_public(path: str) -> None:
             "/docs\\x",
             "/docs/a\\b",
         ),
+        *(
+            "/docs/%2e%2e/photos",
+            "/docs/%2E./photos",
+            "/docs/..%2fphotos",
+            "/docs/%2Fphotos",
+            "/docs/a%5c..",
+            "/docs/%5C",
+        ),
         *("/docs/\x00", "/docs/a\nb", "/docs/a\r", "/docs/\x7f", "/docs/a\tb", "/docs/..\n"),
     ],
 )
@@ -49,6 +57,11 @@ def test_a_path_that_may_be_read_in_two_ways_is_not_public(path: str) -> None:
 
 def test_dots_inside_a_segment_are_harmless() -> None:
     assert PUBLIC.cover("/docs/a..b/.../c.html")
+
+
+@pytest.mark.parametrize("path", ["/docs/100%", "/docs/a%20b", "/docs/%252e", "/docs/%2"])
+def test_percent_signs_that_hide_no_dot_or_slash_are_harmless(path: str) -> None:
+    assert PUBLIC.cover(path)
 
 
 def test_all_paths_can_be_public_and_none() -> None:
@@ -148,7 +161,7 @@ def test_what_no_browser_sends_ahead_is_no_preflight(name: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/a", "/a/", "/a.b/c..d", "/.well-known/x", "/...", "/a/...", "/%2e%2e/x", "/\u2025/x", "/a:b@c=d,e"],
+    ["", "/", "/a", "/a/", "/a.b/c..d", "/.well-known/x", "/...", "/a/...", "/\u2025/x", "/a:b@c=d,e"],
 )
 def test_an_ordinary_path_is_read_in_one_way(path: str) -> None:
     assert not is_ambiguous(path)

@@ -119,6 +119,16 @@ def listed_scopes(claims: Mapping[str, Any]) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def check_delegation(claims: Mapping[str, Any]) -> None:
+    """Returns when `act` is an object and `authorization_details` an array, where they are there at all.
+
+    RFC 8693 section 4.1, RFC 9396 section 9.1. Null stands for absence. Reason: `malformed_claim`.
+    """
+    actor, details = claims.get("act"), claims.get("authorization_details")
+    if not isinstance(actor, dict | None) or not isinstance(details, list | None):
+        raise _malformed()
+
+
 def confirmation(claims: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The `cnf` object of a sender-constrained token (RFC 7800), None when absent. Reason: `malformed_claim`.
 

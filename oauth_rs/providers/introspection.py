@@ -174,6 +174,7 @@ class IntrospectionProvider:
             raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
         if answer.get("aud") is not None or not self._audience_unproved:
             claim.check_audience(answer, self._audience)
+        claim.check_delegation(answer)
         return Grant(
             "Bearer",
             self.name,

@@ -211,6 +211,8 @@ class JWTProvider:
         claim.check_audience(claims, self._audience)
         expires_at = claim.check_times(claims, self._clock(), self._leeway)
         scopes = self._scoping.of(claims)
+        if "act" in claims or "authorization_details" in claims:
+            claim.check_delegation(claims)
         return Grant(  # by position: by name it takes twice as long
             "Bearer",  # the only scheme that presents these tokens as they are
             self.name,

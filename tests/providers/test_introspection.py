@@ -208,6 +208,8 @@ def test_a_registry_is_asked_once_while_an_answer_is_believed(wall: FakeClock) -
         (active(scope=["photos", 7]), "malformed_claim"),
         (active(scope={"photos": True}), "malformed_claim"),
         (active(cnf="abc"), "malformed_claim"),
+        (active(act="batch"), "malformed_claim"),
+        (active(authorization_details={"type": "x"}), "malformed_claim"),
         (active(token_type="refresh_token"), "wrong_typ"),
         (active(token_use="refresh_token"), "wrong_typ"),
         (active(token_use="id_token"), "wrong_typ"),

@@ -480,10 +480,25 @@ def test_a_token_without_an_expiry_is_refused(provider: JWTProvider, issuer: Iss
 
 
 @pytest.mark.parametrize(
-    "claims", [{"scope": 7}, {"scope": {}}, {"scope": ["a", 7]}, {"cnf": "x"}, {"cnf": None}], ids=str
+    "claims",
+    [
+        *({"scope": 7}, {"scope": {}}, {"scope": ["a", 7]}, {"cnf": "x"}, {"cnf": None}),
+        *(
+            {"act": "https://batch.example.com"},
+            {"act": ["x"]},
+            {"act": True},
+            {"authorization_details": {"type": "x"}},
+        ),
+    ],
+    ids=str,
 )
 def test_a_claim_of_the_wrong_type_is_refused(provider: JWTProvider, issuer: Issuer, claims: dict[str, Any]) -> None:
     assert reason(provider, issuer.token(**claims)) == "malformed_claim"
+
+
+@pytest.mark.parametrize("claims", [{"act": None, "authorization_details": None}, {"act": {}}], ids=str)
+def test_who_acts_may_be_nobody(provider: JWTProvider, issuer: Issuer, claims: dict[str, Any]) -> None:
+    assert not verify(provider, issuer.token(**claims)).actor
 
 
 # Keys that must be fetched

@@ -71,10 +71,13 @@ class ASGIRequest:
         return str(client[0]) if client else ""
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
-        found = []
+        found: tuple[bytes, ...] = ()
         for key, value in self._scope["headers"]:  # a comprehension is a call in Python 3.11
             if key == name:
-                found.append(value)
+                found += (value,)
+        if not found and not name.islower():  # as an application may write it
+            lower = name.lower()
+            return () if lower == name else self.header(lower)
         return found
 
 

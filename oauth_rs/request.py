@@ -31,4 +31,7 @@ class Request(Protocol):
     def peer(self) -> str: ...
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
-        """The values of a header in the order sent; `name` is in lower case."""
+        """The values of a header in the order sent; its name in any case, quickest in lower case.
+
+        Under WSGI it is one value, for servers join those of a header that is there several times by commas.
+        """

@@ -478,7 +478,8 @@ def test_the_raw_path_is_the_target_as_sent_or_the_path_quoted_again(scope: dict
 def test_the_rest_of_a_request_is_read_from_the_scope() -> None:
     request = ASGIRequest(scope_of("PUT", "/?a=%20", [("X-A", "1"), ("x-b", "2"), ("X-A", "3")], scheme="https"))
     assert (request.method, request.query, request.url_scheme, request.peer) == ("PUT", b"a=%20", "https", "192.0.2.1")
-    assert (request.header(b"x-a"), request.header(b"absent")) == ([b"1", b"3"], [])
+    assert (request.header(b"x-a"), request.header(b"absent")) == ((b"1", b"3"), ())
+    assert (request.header(b"X-A"), request.header(b"Absent")) == ((b"1", b"3"), ())
 
 
 @pytest.mark.parametrize("client", [{}, {"client": None}])

@@ -387,6 +387,7 @@ def test_the_rest_of_a_request_is_read_from_the_environ() -> None:
 def test_headers_are_found_where_wsgi_keeps_them(name: str) -> None:
     request = WSGIRequest(environ_of("GET", "/", [(name, "1")], None))
     assert (request.header(name.lower().encode()), request.header(b"absent")) == ((b"1",), ())
+    assert (request.header(name.encode()), request.header(b"Absent")) == ((b"1",), ())
 
 
 def test_a_repeated_header_of_another_name_is_refused(issuer: Issuer) -> None:

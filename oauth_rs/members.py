@@ -1,9 +1,24 @@
-"""Whether an option is an object with the members that are needed, as a Protocol lists them.
+"""Whether an option is an object with the members that are needed, as a Protocol lists them, or takes what it is given.
 
 Looks at names only, not at what they stand for: start-up is to find what was mixed up, not to prove a type.
 """
+
+from inspect import signature
 
 
 def offers(value: object, *members: str) -> bool:
     """True for an object that has all `members`; False for a class, which has those of its objects too."""
     return not isinstance(value, type) and all(hasattr(value, member) for member in members)
+
+
+def takes(function: object, count: int) -> bool:
+    """True for what can be called with `count` arguments by position, and for a callable that does not tell."""
+    if not callable(function):
+        return False
+    try:
+        signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:  # some that are written in C
+        return True
+    return True

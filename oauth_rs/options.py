@@ -12,7 +12,7 @@ from .deny_list import DenyList
 from .errors import OAuthError
 from .fields import FieldFilter
 from .identity import Identity, folded, scope_text
-from .members import offers
+from .members import offers, takes
 from .model import Grant
 from .policy import Policy
 from .public_paths import PublicPaths
@@ -88,7 +88,7 @@ def check_callables(deny: DenyList | None, user: UserLoader | None) -> None:
     """Returns when these options are of their kinds. Raises TypeError."""
     if deny is not None and not offers(deny, "denied"):
         raise TypeError("deny is a list such as MemoryDenyList() or RedisDenyList(url)")
-    if user is not None and not callable(user):
+    if user is not None and not takes(user, 1):
         raise TypeError("user is a function of a grant, plain or async")
 
 

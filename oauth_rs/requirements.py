@@ -11,6 +11,7 @@ from typing import Any
 from .errors import InsufficientAuthentication, InsufficientScope
 from .flow import Flow, call
 from .headers import quotable
+from .members import takes
 from .request import Request
 from .scopes import Granted, Lack
 
@@ -108,7 +109,7 @@ class Condition:
     scopes: tuple[str, ...] = ()
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        if isinstance(function, type) or not callable(function):
+        if isinstance(function, type) or not takes(function, 2):
             raise TypeError("Condition takes a function of a grant and a request")
         self._function = function
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.members import offers
+from oauth_rs.members import offers, takes
 
 
 class Store:
@@ -24,3 +24,34 @@ def test_what_lacks_one_does_not(value: Any) -> None:
 def test_a_class_offers_nothing(kind: type) -> None:
     assert not offers(kind, "load")
     assert not offers(kind, "__init__")
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (lambda: None, 0),
+        (lambda _one, _two=2: None, 1),
+        (lambda _one, _two=2: None, 2),
+        (lambda *_all: None, 7),
+        (Store().load, 0),
+        (min, 2),  # does not tell
+    ],
+)
+def test_a_function_takes_as_many_as_it_has_parameters(function: Any, count: int) -> None:
+    assert takes(function, count)
+
+
+@pytest.mark.parametrize(
+    ("function", "count"),
+    [
+        (None, 0),
+        ("load", 1),
+        (lambda: None, 1),
+        (lambda _one: None, 2),
+        (lambda *, _key: None, 0),
+        (Store().load, 1),
+        (lambda _a, _b: None, 1),
+    ],
+)
+def test_a_function_takes_no_other_number(function: Any, count: int) -> None:
+    assert not takes(function, count)

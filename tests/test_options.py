@@ -140,6 +140,7 @@ def test_scopes_that_the_catalogue_has_are_taken(issuer: Issuer) -> None:
         ({"deny": MemoryDenyList}, r"deny is a list"),
         ({"deny": {"t1"}}, r"deny is a list"),
         ({"user": "ada"}, r"user is a function"),
+        ({"user": lambda: None}, r"user is a function"),
     ],
     ids=repr,
 )

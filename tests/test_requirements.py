@@ -195,7 +195,7 @@ def test_a_condition_cannot_be_asked_without_the_request() -> None:
         grant(photos=7).allows(AnyOf("a", Condition(owns)))
 
 
-@pytest.mark.parametrize("function", [None, "owns", True, Asked, Grant], ids=str)
+@pytest.mark.parametrize("function", [None, "owns", True, Asked, Grant, lambda _grant: True, lambda: True], ids=str)
 def test_a_condition_is_made_of_a_function(function: Any) -> None:
     with pytest.raises(TypeError, match="takes a function of a grant and a request"):
         Condition(function)

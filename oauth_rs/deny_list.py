@@ -35,15 +35,16 @@ class DenyList(Protocol):
 class Denied(TypedDict, total=False):
     """What to deny: one token (`jti`), those of a session (`sid`), or those of a user issued before a moment (`sub`).
 
-    `issuer` is whose ids these are, any issuer's where it is left out. `until` is when the one token expires, and
-    `issued_before` is now where it is left out; both in seconds, as in tokens.
+    `issuer` is whose ids these are, any issuer's where it is left out. `until` is when the one token expires, as
+    `grant.expires_at` has it: 0 or None where that is not known. `issued_before` is now where it is left out. Both are
+    in seconds, as in tokens.
     """
 
     jti: str
     sub: str
     sid: str
     issuer: str
-    until: float
+    until: float | None
     issued_before: float
 
 
@@ -92,10 +93,15 @@ class Terms:
         if ("until" in denied and named != ["jti"]) or ("issued_before" in denied and named != ["sub"]):
             raise TypeError("until= goes with jti=, and issued_before= with sub=")
         now = self._clock()
-        until, before = denied.get("until", now), denied.get("issued_before", now)
-        if not until <= now + self._longest_life:
-            raise ValueError("this token lives longer than longest_life, in seconds: raise that")
-        if not before <= now + CLOCKS_DIFFER:
+        # Of a token that does not say when it ends a denial is kept like any other, never taken for one of long ago.
+        until, before = denied.get("until") or now, denied.get("issued_before", now)
+        if not all(isinstance(when, int | float) for when in (until, before)):
+            raise TypeError("until and issued_before are in seconds since 1970, as in tokens")
+        if not 0 <= until <= now + self._longest_life:
+            raise ValueError(
+                "until is in seconds since 1970; where this token lives longer than longest_life, raise that"
+            )
+        if not 0 <= before <= now + CLOCKS_DIFFER:
             raise ValueError("issued_before is in seconds since 1970, and not ahead of us")
         claim = named[0]
         value, issuer = denied[claim], denied.get("issuer", "")

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from .entries import EntryError, meant
 from .scope_declarations import Declaration, Scope, flattened, spellings
 from .scope_families import ScopeFamily
+from .scopes import Requirement, templates_of
 from .smart_scopes import smart_scope
 
 # What is remembered of sets of scopes. Tokens of one kind share theirs, and an API has some dozens of kinds; where each
@@ -84,6 +85,18 @@ class ScopeCatalogue:
             if name in self._aliases:
                 raise ValueError(f"{where}: {name!r} is another spelling of {self._aliases[name]!r}: write that")
             raise ValueError(f"{where}: there is no scope {name!r} in the catalogue: {meant(name, self.names)}")
+
+    def check_requirement(self, requirement: Requirement, where: str) -> None:
+        """Returns when the catalogue has every scope that `requirement` names, and of its templates a family or a name.
+
+        Raises ValueError as `check` does.
+        """
+        self.check(requirement.scopes, where)
+        for template in templates_of(requirement):
+            if any(one.covers(template) for one in self.families.values()) or any(map(template.takes, self.names)):
+                continue
+            hint = meant(template.text, self.families)
+            raise ValueError(f"{where}: no family of the catalogue has {template.text!r}: {hint}")
 
     def tree(self) -> str:
         """The hierarchy as text, a line for each scope. `...` stands for children that are printed further up."""

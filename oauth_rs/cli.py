@@ -168,7 +168,7 @@ def _check_policy(file: Path, catalogue: ScopeCatalogue) -> None:
         path = _WHOLE_API.get(where, ("operations", where))
         if isinstance(rule, Requirement):
             with document.located("policy", *path):
-                catalogue.check(rule.scopes, where)
+                catalogue.check_requirement(rule, where)
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, NoReturn, TypeAlias
 
 from .headers import private_cache_control
+from .scope_templates import is_template
 from .scopes import checked_scope
 
 MAX_PATH = 32  # names in one path; responses nest some six deep, and the walk recurses once for each name
@@ -48,13 +49,13 @@ class FieldFilter:
 
     A path is names joined by dots, as `address.street`, or a list or tuple of names where they hold dots themselves. It
     shows all that is below it and leads through lists, so `orders.number` is the number of each order. `*` as the last
-    name is everything there. Scopes are compared whole: templates are not filled in.
+    name is everything there. Scopes are compared whole: templates, which a path would fill, are refused.
     """
 
     __slots__ = ("_always", "_fields", "_names", "_tree", "scopes")
 
     def __init__(self, fields: Mapping[str, Collection[FieldPath]], *, always: Collection[FieldPath] = ()) -> None:
-        self._fields = {checked_scope(scope): _listed(paths) for scope, paths in _mapped(fields)}
+        self._fields = {_scope(scope): _listed(paths) for scope, paths in _mapped(fields)}
         self._always = _listed(always)
         paths = {scope: tuple(map(_path, listed)) for scope, listed in self._fields.items()}
         common = tuple(map(_path, self._always))
@@ -130,6 +131,12 @@ def _varied(headers: list[tuple[str, str]], vary: Iterable[str]) -> list[tuple[s
         names.setdefault(one.lower(), one)
     others = [(name, value) for name, value in headers if name.lower() != "vary"]
     return [*others, ("Vary", ", ".join(names.values()))] if names else others
+
+
+def _scope(text: str) -> str:
+    if is_template(checked_scope(text)):
+        raise ValueError(f"{text!r} is a template, and a filter knows no path: have the requirement ask for it")
+    return text
 
 
 def _mapped(fields: Any) -> Iterable[tuple[str, Any]]:

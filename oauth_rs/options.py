@@ -122,7 +122,7 @@ def check_names(catalogue: ScopeCatalogue, policy: Policy | None, filters: Mappi
     """Returns when `catalogue` has every scope that the policy and the filters name. Raises ValueError."""
     for where, rule in policy.rules() if policy is not None else ():
         if isinstance(rule, Requirement):
-            catalogue.check(rule.scopes, where)
+            catalogue.check_requirement(rule, where)
     for where, fields in (filters or {}).items():
         catalogue.check(fields.scopes, f"the filter of {where}")
 

@@ -6,6 +6,8 @@ A parameter is what a path may put there, see scope_templates.py. Does not know 
 from .scope_templates import Template
 from .scopes import checked_scope
 
+_ANY = "x"  # a value that every parameter takes
+
 
 class ScopeFamily:
     """All scopes that `template` may ask for; a brace of the scopes themselves is written twice. Raises ValueError."""
@@ -23,6 +25,10 @@ class ScopeFamily:
     def has(self, scope: str) -> bool:
         """True when `scope` is one of them."""
         return self._shape.takes(scope)
+
+    def covers(self, template: Template) -> bool:
+        """True when what `template` is filled to is one of them."""
+        return self.has(template.filled(dict.fromkeys(template.parameters, _ANY)) or "")
 
     def __repr__(self) -> str:
         return f"ScopeFamily({self.template!r})"

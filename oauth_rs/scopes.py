@@ -143,19 +143,19 @@ class ScopeTemplate:
     names such a scope: nothing of a request is echoed.
     """
 
-    __slots__ = ("_filling", "template")
+    __slots__ = ("filling", "template")
 
     needs_request = True
     scopes: tuple[str, ...] = ()
 
     def __init__(self, template: str) -> None:
         self.template = checked_scope(template)
-        self._filling = Template(template)
+        self.filling = Template(template)
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """The parameters of the path that it names."""
-        return self._filling.parameters
+        return self.filling.parameters
 
     def met_by(self, _held: Collection[str], /) -> bool:
         """False: which scope it is depends on the request."""
@@ -165,7 +165,7 @@ class ScopeTemplate:
         if request is None:
             raise TypeError(f"{self.template!r} needs the path of the request: ask for it with @requires or a policy")
         values = {name: _value(request.parameters, name, self.template) for name in self.parameters}
-        scope = self._filling.filled(values)
+        scope = self.filling.filled(values)
         return None if scope is not None and scope in grant.scopes else lacking(self)
 
     def __eq__(self, other: object) -> bool:
@@ -202,6 +202,14 @@ def parameters_of(requirement: Requirement) -> frozenset[str]:
     own: Collection[str] = getattr(requirement, "parameters", ())
     parts: Collection[Any] = getattr(requirement, "parts", ())
     return frozenset(own).union(*(parameters_of(part) for part in parts if not isinstance(part, str)))
+
+
+def templates_of(requirement: Requirement) -> tuple[Template, ...]:
+    """The scopes with parameters that `requirement` and its parts ask for."""
+    if isinstance(requirement, ScopeTemplate):
+        return (requirement.filling,)
+    parts: Collection[Any] = getattr(requirement, "parts", ())
+    return tuple(template for part in parts if not isinstance(part, str) for template in templates_of(part))
 
 
 def checked_scope(name: str) -> str:

@@ -13,7 +13,9 @@ from oauth_rs.catalogue import (
     ScopeCatalogue,
 )
 from oauth_rs.entries import EntryError
+from oauth_rs.requirements import MaxAge
 from oauth_rs.scope_declarations import Declaration, Scope
+from oauth_rs.scopes import AllOf, AnyOf, Requirement
 
 URL = "https://api.example.com/scopes/withdraw"
 BANK = ScopeCatalogue(
@@ -472,6 +474,40 @@ def test_scopes_of_a_family_are_declared() -> None:
 def test_scopes_of_another_shape_are_not(name: str) -> None:
     with pytest.raises(ValueError, match="here: there is no scope"):
         TENANTS.check([name], "here")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        *(AllOf("tenant:{t}:read"), AnyOf("photos", AllOf("photos", "tenant:{tenant}:read")), AllOf("{x}/admin")),
+        *(AllOf("tenant:acme:read"), AllOf("photos"), AllOf(MaxAge(5))),
+    ],
+    ids=str,
+)
+def test_a_requirement_asks_for_what_is_declared(rule: Requirement) -> None:
+    TENANTS.check_requirement(rule, "here")
+
+
+def test_a_template_may_stand_for_scopes_that_are_listed() -> None:
+    ScopeCatalogue({"a:read": {}, "b:read": {}}).check_requirement(AllOf("{x}:read"), "here")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (
+            AllOf("tenant:{t}:raed"),
+            "no family of the catalogue has 'tenant:{t}:raed': did you mean",
+        ),
+        (AnyOf("photos", AllOf("tenant:{t}:read", "x:{t}")), "no family of the catalogue has 'x:{t}'"),
+        (AllOf("tenant:{a}:{b}:read"), "no family"),
+        (AllOf("tenant:acme:write"), "there is no scope 'tenant:acme:write'"),
+    ],
+    ids=str,
+)
+def test_a_template_of_no_family_is_refused(rule: Requirement, message: str) -> None:
+    with pytest.raises(ValueError, match=f"here: {message}"):
+        TENANTS.check_requirement(rule, "here")
 
 
 @pytest.mark.parametrize("scopes", [{"tenant:{tenant}:read": {}}, {"photos": {"a:{b}": {}}}, {"a:{{b": {}}], ids=str)

@@ -304,6 +304,12 @@ def test_what_is_not_one_scope_is_refused(scope: str) -> None:
         FieldFilter({scope: ["id"]})
 
 
+@pytest.mark.parametrize("scope", ["tenant:{tenant}:read", "a:{{b}}"])
+def test_a_template_is_refused_for_a_filter_knows_no_path(scope: str) -> None:
+    with pytest.raises(ValueError, match="is a template, and a filter knows no path"):
+        FieldFilter({scope: ["id"]})
+
+
 @pytest.mark.parametrize(
     "fields", [None, ["id"], "id", [("s", ["id"])], {1: ["id"]}, {None: ["id"]}, {b"s": []}], ids=repr
 )

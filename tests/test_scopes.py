@@ -12,7 +12,17 @@ from oauth_rs.flow import Call, Flow
 from oauth_rs.model import Grant, shortfall
 from oauth_rs.request import Request
 from oauth_rs.requirements import Acr, Condition, MaxAge
-from oauth_rs.scopes import AllOf, AnyOf, Granted, Requirement, ScopeTemplate, all_of, lacking, parameters_of
+from oauth_rs.scopes import (
+    AllOf,
+    AnyOf,
+    Granted,
+    Requirement,
+    ScopeTemplate,
+    all_of,
+    lacking,
+    parameters_of,
+    templates_of,
+)
 from oauth_rs.smart import smart
 from tests.support.playing import PlainRequest, play
 
@@ -488,3 +498,9 @@ def test_more_scopes_never_meet_less(requirement: Requirement, held: frozenset[s
     assert requirement.met_by(held) is (lack_of(requirement, grant_of(*held)) is None)
     assert requirement.met_by(held) <= requirement.met_by(held | more)
     assert requirement.met_by(frozenset(requirement.scopes))
+
+
+def test_the_templates_of_a_requirement_are_those_of_all_its_parts() -> None:
+    rule = AllOf("a", "b:{x}", AnyOf("c:{y}", AllOf("d", "e:{z}")))
+    assert [template.text for template in templates_of(rule)] == ["b:{x}", "c:{y}", "e:{z}"]
+    assert templates_of(AllOf("a")) == ()

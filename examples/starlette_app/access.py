@@ -42,7 +42,8 @@ CATALOGUE = ScopeCatalogue(
                 "address": Scope("Where customers live"),
             },
         ),
-    }
+    },
+    families=["album:{album}:read"],  # a scope for each album
 )
 ROLES = RoleMap(
     "realm_access.roles",

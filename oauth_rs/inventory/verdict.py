@@ -114,9 +114,9 @@ def _problems(found: Found, weakest: Outcome) -> Iterator[str]:
         missing = parameters_of(requirement) - found.place.parameters
         if missing:
             yield f"its {source} asks for {', '.join(sorted(missing))}, which is no parameter of its path"
-        yield from _undeclared(found.place, requirement.scopes, f"its {source}")
+        yield from _undeclared(found.place, requirement, f"its {source}")
     for fields in found.filters:
-        yield from _undeclared(found.place, fields.scopes, "its filter")
+        yield from _undeclared(found.place, AllOf(*fields.scopes), "its filter")
 
 
 def _moved(passed: Iterable[Passed]) -> Iterator[str]:
@@ -129,12 +129,12 @@ def _moved(passed: Iterable[Passed]) -> Iterator[str]:
             )
 
 
-def _undeclared(place: Place, scopes: Iterable[str], where: str) -> Iterator[str]:
+def _undeclared(place: Place, requirement: Requirement, where: str) -> Iterator[str]:
     # The grant that the endpoint sees is the one of the server nearest to it.
     catalogue = place.passed[-1].server.catalogue if place.passed else None
     if catalogue is not None:
         try:
-            catalogue.check(scopes, where)
+            catalogue.check_requirement(requirement, where)
         except ValueError as error:
             yield str(error)
 

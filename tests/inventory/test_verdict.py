@@ -106,6 +106,11 @@ PROBLEMS: dict[str, tuple[tuple[dict[str, Any], ...], tuple[Any, ...], str]] = {
         ("photo",),
         "its decorator: there is no scope 'photo' in the catalogue: did you mean 'photos'?",
     ),
+    "of no family": (
+        ({"scopes": ScopeCatalogue({"photos": {}}, families=["photos:{number}"])},),
+        ("photo:{id}",),
+        "its decorator: no family of the catalogue has 'photo:{id}': did you mean 'photos:{number}'?",
+    ),
     "not declared at the nearest": (
         ({"scopes": ScopeCatalogue({"a": {}})}, {"scopes": ScopeCatalogue({"photos": {}})}),
         ("a",),
@@ -132,7 +137,8 @@ def test_the_problem_says_what_is_wrong(
     ids=repr,
 )
 def test_what_is_declared_is_no_problem(verdict: Judge, asks: tuple[Any, ...]) -> None:
-    assert verdict({"scopes": ScopeCatalogue({"photos": {}})}, asks=asks).problem == ""
+    catalogue = ScopeCatalogue({"photos": {}}, families=["photos:{number}"])
+    assert verdict({"scopes": catalogue}, asks=asks).problem == ""
 
 
 def test_a_catalogue_further_out_need_not_have_it(verdict: Judge) -> None:

@@ -212,9 +212,14 @@ def templates_of(requirement: Requirement) -> tuple[Template, ...]:
     return tuple(template for part in parts if not isinstance(part, str) for template in templates_of(part))
 
 
+def is_scope(name: str) -> bool:
+    """True for one scope token (RFC 6749 section 3.3)."""
+    return _SCOPE_TOKEN.fullmatch(name) is not None
+
+
 def checked_scope(name: str) -> str:
-    """`name`, when it is one scope token. Raises ValueError otherwise (RFC 6749 section 3.3)."""
-    if not _SCOPE_TOKEN.fullmatch(name):
+    """`name`, when it is one scope token. Raises ValueError otherwise."""
+    if not is_scope(name):
         raise ValueError(f"{name!r} is not one scope: no spaces, quotes, backslashes or non-ASCII (RFC 6749 3.3)")
     return name
 

@@ -15,6 +15,7 @@ import jwt
 from .identity import PLAIN_NAMES, Room, folded, kind_and_version
 from .model import Grant
 from .pem import PrivateKey, private_key
+from .scopes import is_scope
 
 TYP = "oauth-identity+jwt"
 MAX_LIFETIME = 300  # seconds: it is for one request that is under way
@@ -87,4 +88,5 @@ def _said(grant: Grant) -> dict[str, Any]:
         "owner_domain": grant.owner_domain,
     }
     said = {name: value for name, value in optional.items() if value}
-    return {"scope": " ".join(sorted(grant.scopes)), "oauth_version": version, **said}
+    # What holds a space would be two scopes to who reads this, and no issuer may grant it (RFC 6749 section 3.3).
+    return {"scope": " ".join(sorted(filter(is_scope, grant.scopes))), "oauth_version": version, **said}

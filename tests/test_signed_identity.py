@@ -62,6 +62,14 @@ def test_what_is_empty_is_left_out_but_for_the_scope() -> None:
     assert (told["scope"], told["oauth_version"]) == ("", "1.0a")
 
 
+@pytest.mark.parametrize(
+    "odd", ["photos admin", "a\tadmin", "a\x0badmin", "a\xa0admin", "", '"', "caf\u00e9"], ids=ascii
+)
+def test_what_is_no_scope_token_is_not_told(odd: str) -> None:
+    """Who splits the text again would read a scope that nobody has granted."""
+    assert read(grant(scopes=frozenset({"photos", odd})))["scope"] == "photos"
+
+
 def test_each_request_has_its_own() -> None:
     one, other = (read(grant())["jti"] for _ in range(2))
     assert one != other

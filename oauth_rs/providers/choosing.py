@@ -5,8 +5,10 @@ told apart are refused when the application starts. Selecting proves nothing: th
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations
+from operator import itemgetter
 from typing import TypeAlias
 
 from ..catalogue import ScopeCatalogue
@@ -86,8 +88,7 @@ class Choice:
     ) -> None:
         if not all(offers(provider, "accepts") for provider in providers):
             raise TypeError("providers are objects such as JWTProvider(issuer, audience=...)")
-        if len({provider.name for provider in providers}) < len(providers):
-            raise ValueError("two providers of the same name or issuer: name them apart, or merge them")
+        _check_names(providers)
         self.providers = tuple(providers)
         self._candidates = tuple(_Candidate(provider, catalogue) for provider in providers)
         self._all_jwt = all(one.by_claims for one in self._candidates)
@@ -170,6 +171,16 @@ class Choice:
         # Where opaque tokens are taken too, what has not even the shape of a JWT need not have been meant for one.
         expected = self._all_jwt or JWTShape().matches(token)
         return (unreadable.get(prefix) if expected else None) or unknown_issuer()
+
+
+def _check_names(providers: Sequence[Provider]) -> None:
+    names = Counter(provider.name for provider in providers)
+    name, times = max(names.items(), key=itemgetter(1), default=("", 0))
+    if times > 1:
+        raise ValueError(
+            f"two providers are named {name!r}, which is their issuer where nothing else is said: give one of them "
+            f"another name=, as name={name + '/opaque'!r}, or make one of them"
+        )
 
 
 def _check_apart(one: _Candidate, other: _Candidate) -> None:

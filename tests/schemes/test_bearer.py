@@ -494,7 +494,7 @@ def test_a_scheme_needs_a_provider_and_a_place(issuer: Issuer) -> None:
 
 
 def test_two_providers_of_one_name_are_refused(issuer: Issuer) -> None:
-    with pytest.raises(ValueError, match="same name"):
+    with pytest.raises(ValueError, match="two providers are named"):
         Bearer(issuer.provider(), issuer.provider(audience="other"))
 
 

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from .flow import Flow, call
 from .jose.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 from .jose.roca import fingerprinted
-from .members import offers
 from .signature_methods import SignatureMethod
 
 _HMAC = (SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256)
@@ -125,9 +124,9 @@ class StaticCredentials:
         tokens: Iterable[OAuth1Token] = (),
         mac_keys: Iterable[MACKey] = (),
     ) -> None:
-        self._clients = _by("client_id", clients)
-        self._tokens = _by("token", tokens)
-        self._mac_keys = _by("kid", mac_keys)
+        self._clients = _by("client_id", OAuth1Client, clients)
+        self._tokens = _by("token", OAuth1Token, tokens)
+        self._mac_keys = _by("kid", MACKey, mac_keys)
 
     def oauth1(self, client_id: str, token: str, /) -> OAuth1Pair:
         return self._clients.get(client_id), self._tokens.get(token) if token else None
@@ -182,9 +181,9 @@ def _check_texts(**texts: str) -> None:
             raise TypeError(f"{name} is text")
 
 
-def _by(attribute: str, values: Iterable[Any]) -> dict[str, Any]:
+def _by(attribute: str, kind: type, values: Iterable[Any]) -> dict[str, Any]:
     listed = list(values)
-    if not all(offers(value, attribute) for value in listed):
+    if not all(isinstance(value, kind) for value in listed):
         raise TypeError("clients, tokens and mac_keys list OAuth1Client, OAuth1Token and MACKey objects")
     found = {getattr(value, attribute): value for value in listed}
     if len(found) < len(listed) or "" in found:

@@ -221,7 +221,7 @@ def test_what_is_there_twice_or_has_no_name_is_refused(options: dict[str, Any]) 
 
 @pytest.mark.parametrize(
     "options",
-    [{"clients": [OAuth1Client]}, {"tokens": [CLIENT]}, {"mac_keys": ["k1"]}],
+    [{"clients": [OAuth1Client]}, {"tokens": [CLIENT]}, {"clients": [TOKEN]}, {"mac_keys": ["k1"]}],
     ids=lambda one: next(iter(one)),
 )
 def test_what_is_no_client_token_or_key_is_refused(options: dict[str, Any]) -> None:

@@ -7,13 +7,14 @@ none: schemes/client_key.py checks what requests present.
 
 import json
 import re
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any, Protocol, TypeAlias, TypeGuard
 
 from .encoding import json_object
+from .entries import placed
 from .flow import Flow, at_once, call
 from .members import offers
 from .scopes import checked_scope
@@ -84,7 +85,9 @@ class RegisteredClient:
         claims = _claims(roles, self.properties)
         object.__setattr__(self, "key_hashes", _key_hashes(self.secret_hash, _several(self.key_hashes, "key_hashes")))
         object.__setattr__(self, "roles", roles)
-        object.__setattr__(self, "scopes", frozenset(map(checked_scope, _several(self.scopes, "scopes"))))
+        scopes = _several(self.scopes, "scopes")
+        with placed("scopes", what=f"client {self.client_id!r}"):
+            object.__setattr__(self, "scopes", frozenset(map(checked_scope, scopes)))
         object.__setattr__(self, "claims_json", claims)
         # What JSON made of them: nobody else has these, to change them.
         object.__setattr__(self, "properties", json_object(claims)["properties"])
@@ -121,10 +124,8 @@ class StaticClients:
         if isinstance(clients, Mapping) and clients.keys() != self._clients.keys():
             raise ValueError("clients maps each client_id to the client of that id")
 
-    @property
-    def scopes(self) -> frozenset[str]:
-        """The scopes of all clients, for checks at start-up."""
-        return frozenset[str]().union(*(client.scopes for client in self._clients.values()))
+    def __iter__(self) -> Iterator[RegisteredClient]:
+        return iter(self._clients.values())
 
     def find(self, client_id: str, /) -> Found:
         return self._clients.get(client_id)
@@ -149,6 +150,12 @@ class FunctionClients:
             raise TypeError("give at least one function: find= or find_by_key=")
         self._find, self._find_by_key = find, find_by_key
 
+    @property
+    def functions(self) -> frozenset[str]:
+        """The names of the functions that were given."""
+        given = {"find": self._find, "find_by_key": self._find_by_key}
+        return frozenset(name for name, function in given.items() if function is not None)
+
     def find(self, client_id: str, /) -> Flow[Found]:
         return (yield from _ask(self._find, client_id))
 
@@ -165,6 +172,7 @@ def registry_of(clients: Clients) -> ClientRegistry:
     Raises ValueError for a list of none, which would refuse everybody.
     """
     if is_registry(clients):
+        check_functions(clients, "find")
         return clients
     if isinstance(clients, str | bytes) or not isinstance(clients, Iterable):
         raise TypeError("clients is a list of client ids, or a registry such as StaticClients([...])")
@@ -178,6 +186,16 @@ def registry_of(clients: Clients) -> ClientRegistry:
 def is_registry(clients: object) -> TypeGuard[ClientRegistry]:
     """True for an object that finds clients; not for the class of one."""
     return offers(clients, "find_by_key", "find")
+
+
+def check_functions(registry: ClientRegistry, *names: str) -> None:
+    """Returns unless `registry` is FunctionClients that lack one of `names`, and so would find nobody.
+
+    Raises ValueError.
+    """
+    if isinstance(registry, FunctionClients) and not registry.functions.issuperset(names):
+        missing = sorted({*names} - registry.functions)
+        raise ValueError(f"clients are to be found, and FunctionClients is not told how: give {missing[0]}=")
 
 
 def known(registry: ClientRegistry, client_id: str) -> bool | Flow[bool]:

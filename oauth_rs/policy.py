@@ -137,7 +137,10 @@ def _check_rules(rules: Any) -> None:
 
 def _rule(name: str, rule: Any) -> OperationRule:
     if isinstance(rule, str):
-        return AllOf(rule)
+        try:
+            return AllOf(rule)
+        except ValueError as error:
+            raise OperationError(f"{name!r} asks for a scope that is none: {error}", name) from error
     if isinstance(rule, type) or not isinstance(rule, Requirement | Public | PassThrough):
         raise TypeError(
             f"{name!r} asks for a scope, AllOf(...), AnyOf(...), Public() or PassThrough(), not for {rule!r}"

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .claim_names import ClaimPath, claim_path, roles_at
+from .entries import placed
 from .errors import InvalidToken
 from .scopes import checked_scope
 
@@ -48,4 +49,5 @@ class RoleMap:
 def _checked(role: str, scopes: Any) -> frozenset[str]:
     if isinstance(scopes, str) or not isinstance(scopes, Collection) or not all(isinstance(one, str) for one in scopes):
         raise TypeError(f"role {role!r} stands for a list of scopes, as {{'manager': {{'profile', 'address'}}}}")
-    return frozenset(map(checked_scope, scopes))
+    with placed(role, what=f"role {role!r}"):
+        return frozenset(map(checked_scope, scopes))

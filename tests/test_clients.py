@@ -296,6 +296,13 @@ def test_what_there_is_no_function_for_is_unknown() -> None:
     assert play(FunctionClients(find_by_key=find).find("app")) is None
 
 
+def test_applications_are_known_by_their_ids() -> None:
+    clients = FunctionClients(find=find)
+    assert registry_of(clients) is clients
+    with pytest.raises(ValueError, match="FunctionClients is not told how: give find="):
+        registry_of(FunctionClients(find_by_key=find))
+
+
 @pytest.mark.parametrize("options", [{}, {"find": "app"}, {"find": find, "find_by_key": {}}], ids=repr)
 def test_functions_are_given_and_can_be_called(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="at least one function"):

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..catalogue import ScopeCatalogue
 from ..claim_names import STANDARD, ClaimNames, ClaimPath
+from ..entries import placed
 from ..jose import claims as claim
 from ..roles import RoleMap
 from ..scopes import checked_scope
@@ -75,7 +76,9 @@ class Scoping:
 
 def scoping_of(scopes: Collection[str] | None, roles: tuple[RoleMap, ...]) -> Scoping:
     """The scoping of a provider that may grant `scopes`. Raises ValueError for what is no scope."""
-    return Scoping(allowed=None if scopes is None else frozenset(map(checked_scope, scopes)), roles=roles)
+    with placed("scopes", what="the scopes of a provider"):
+        allowed = None if scopes is None else frozenset(map(checked_scope, scopes))
+    return Scoping(allowed=allowed, roles=roles)
 
 
 def role_maps(roles: RoleMap | Iterable[RoleMap]) -> tuple[RoleMap, ...]:

@@ -15,6 +15,8 @@ from ..clients import (
     ClientRegistry,
     Found,
     RegisteredClient,
+    StaticClients,
+    check_functions,
     digest_of,
     is_registry,
     new_secret,
@@ -60,6 +62,7 @@ class ClientKey:
             raise ValueError("realm and provider are not empty: RFC 7617 section 2 demands a realm")
         self._clients = clients
         self._presentations = Presentations(presentation)
+        check_functions(clients, *self._presentations.functions)
         self._roles = _role_map({} if roles is None else roles)
         self._catalogue: ScopeCatalogue | None = None
         self._provider = provider
@@ -77,7 +80,8 @@ class ClientKey:
         """
         for role, scopes in self._roles.items():
             catalogue.check(sorted(scopes), f"{self.name}, role {role!r}")
-        catalogue.check(sorted(getattr(self._clients, "scopes", ())), f"{self.name}, its clients")
+        for client in self._clients if isinstance(self._clients, StaticClients) else ():
+            catalogue.check(sorted(client.scopes), f"{self.name}, client {client.client_id!r}")
         scheme = copy(self)
         scheme._catalogue = catalogue  # noqa: SLF001 - its own kind, and nobody else has it yet
         return scheme

@@ -90,6 +90,12 @@ class Presentations:
         """The headers that are read beside `Authorization`."""
         return frozenset(name for place in self._headers for name in (place.client_id, place.secret) if name)
 
+    @property
+    def functions(self) -> frozenset[str]:
+        """What of a registry is asked for whatever these show: `find`, `find_by_key` or both."""
+        named = [self.basic, *(bool(place.client_id) for place in self._headers)]
+        return frozenset({"find"} if any(named) else ()) | ({"find_by_key"} if not all(named[1:]) else set())
+
     def found(self, request: Request) -> bool:
         """True when `request` has a secret or key in a header of its own."""
         return any(request.header(place.secret) for place in self._headers)

@@ -543,3 +543,27 @@ def test_two_schemes_may_read_headers_of_their_own(ask: Ask) -> None:
     assert both([("X-Partner-Key", KEY)]).status == 401
     assert both([("X-Partner-Key", OTHER_KEY), *key_alone(KEY)]).status == 400
     assert ask([("X-Partner-Key", OTHER_KEY)]).status == 401
+
+
+@pytest.mark.parametrize(
+    ("given", "presentation", "missing"),
+    [
+        ({"find"}, [BasicAuth()], ""),
+        ({"find"}, [BasicAuth(), KeyHeader(client_id="X-Id")], ""),
+        ({"find_by_key"}, [KeyHeader()], ""),
+        ({"find_by_key"}, [BasicAuth()], "find"),
+        ({"find_by_key"}, [SecretHeaders()], "find"),
+        ({"find"}, [KeyHeader()], "find_by_key"),
+        ({"find"}, [BasicAuth(), KeyHeader()], "find_by_key"),
+    ],
+    ids=str,
+)
+def test_a_registry_finds_clients_in_the_way_they_present_themselves(
+    given: set[str], presentation: list[Any], missing: str
+) -> None:
+    clients = FunctionClients(**dict.fromkeys(given, find))
+    if not missing:
+        assert ClientKey(clients, presentation=presentation).name == "ClientKey"
+        return
+    with pytest.raises(ValueError, match=f"is not told how: give {missing}="):
+        ClientKey(clients, presentation=presentation)

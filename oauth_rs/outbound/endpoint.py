@@ -37,7 +37,7 @@ class TokenEndpoint:
 
     With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
     header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons and
-    codes in `forgiven` are no failures to it.
+    codes in `forgiven` are no failures to it, and are not logged.
     """
 
     def __init__(
@@ -100,13 +100,13 @@ class TokenEndpoint:
         return token
 
     def _refused(self, code: str, call: object) -> Unavailable:
-        # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
-        now = self._clock()
-        if code in self._forgiven:
+        if code in self._forgiven:  # may be about the caller's token, and nobody could mend it here
             self.breaker.answered()
         else:
+            # A client that is not known today will not be in a second, whoever it asks for: that gets clients locked.
+            now = self._clock()
             self.breaker.failed(call, now)
-        self._complaints.tell(self, _OF_THE_CLIENT[code], code, now)
+            self._complaints.tell(self, _OF_THE_CLIENT[code], code, now)
         return Unavailable("token_endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
 
     def _exchange(self, fields: Fields) -> Flow[Token]:

@@ -345,8 +345,14 @@ def test_a_refusal_that_is_forgiven_is_no_failure_either(
 ) -> None:
     endpoint = make(forgiven=frozenset({"unauthorized", "unauthorized_client"}))
     assert failure(endpoint, answer) == "token_endpoint_refused"
-    assert endpoint.breaker.wait(clock()) == 0
-    assert caplog.messages[0].startswith("configuration: ")
+    assert (endpoint.breaker.wait(clock()), caplog.records) == (0, [])
+
+
+def test_what_is_forgiven_hides_no_refusal_of_the_client(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    endpoint = make(forgiven=frozenset({"unauthorized"}))
+    failure(endpoint, Reply(401, b'{"error": "invalid_token"}'))
+    failure(endpoint, refusal("invalid_client"))
+    assert caplog.messages == [f"configuration: {URL} {UNPROVED}"]
 
 
 def test_what_is_forgiven_leaves_the_endpoint_where_it_was(make: Make) -> None:

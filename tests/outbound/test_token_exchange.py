@@ -283,10 +283,17 @@ def test_one_probe_finds_out_for_all_callers(exchange: TokenExchange, provider: 
     assert exchange.of("caller-8").token() == f"token-{provider.tokens}"
 
 
-ODD = [(403, b"<html>blocked"), (400, b""), b"<html>", granted("a" * LIMIT)]
+ODD = [
+    (403, b"<html>blocked"),
+    (400, b""),
+    b"<html>",
+    granted("a" * LIMIT),
+    (401, {"error": "invalid_token"}),
+    (400, {"error": "unauthorized_client"}),
+]
 
 
-@pytest.mark.parametrize("answer", ODD, ids=lambda answer: repr(answer)[:20])
+@pytest.mark.parametrize("answer", ODD, ids=lambda answer: repr(answer)[:35])
 def test_what_one_callers_token_brings_about_keeps_no_other_from_asking(
     exchange: TokenExchange, provider: Provider, answer: Any
 ) -> None:

@@ -120,7 +120,7 @@ class FilteredAnswer:
 
 def not_filtered(error: Unfilterable) -> Refusal:
     """The answer that goes out instead; leaves a log record that says why, and nothing of what it holds."""
-    logger.error("response_not_filtered: %s", error)
+    logger.error("response_not_filtered: %s", str(error))  # the error itself would lead records to the whole request
     return _NOT_FILTERED
 
 

@@ -22,7 +22,7 @@ from .permission import authorize, permit
 from .scopes import AllOf, Requirement, all_of
 from .server import ResourceServer
 from .wsgi import CHECKED, GRANT, OAuthMiddleware, WSGIRequest
-from .wsgi_response import Start
+from .wsgi_response import Checked
 
 V = TypeVar("V", bound=Callable[..., Any])
 _ANY_GRANT = AllOf()
@@ -100,7 +100,7 @@ def filtered(fields: FieldFilter) -> Callable[[V], V]:
 
 
 def _permit(grant: Grant | None, requirement: Requirement, here: Request) -> None:
-    checked: Start = here.environ[CHECKED]
+    checked: Checked = here.environ[CHECKED]
     request = WSGIRequest(here.environ, checked.root)
     request.parameters = here.view_args or {}
     verdict = permit(grant, requirement, request)

@@ -26,7 +26,7 @@ from .headers import is_form
 from .model import Grant
 from .server import ResourceServer, checked_server
 from .urls import PATH_SAFE
-from .wsgi_response import Start
+from .wsgi_response import Checked, Start
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -114,7 +114,8 @@ class OAuthMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = WSGIRequest(environ)
-        start = Start(start_response, self, request.root)
+        checked = Checked(self, request.root)
+        start = Start(start_response, checked)
         body = None
         try:
             if self._handover is not None:
@@ -125,13 +126,12 @@ class OAuthMiddleware:
             else:
                 body = _Body(environ)
                 environ[GRANT] = self._http.drive(Run(verdict), body.read)
-            environ[CHECKED] = start
+            environ[CHECKED] = checked
             if self._marks_private:
                 start.private = self._server.private(request)
             if self._changes:
                 self._change(environ, request, body)
-            given = self._app(environ, start)
-            return given if start.filtering is None else start.filtering.answer(given)
+            return start.answer(self._app(environ, start))
         except OAuthError as error:
             return self._refuse(error, environ, start)
 
@@ -167,7 +167,7 @@ class OAuthMiddleware:
         refusal = self._server.refuse(error)
         status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
         # When the application had begun to answer, exc_info lets the server replace that answer or end it.
-        start.send(status, list(refusal.headers), *([sys.exc_info()] if start.started else []))
+        start.send(status, list(refusal.headers), *([sys.exc_info()] if start.checked.started else []))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [refusal.body]
 
 

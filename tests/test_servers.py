@@ -1,6 +1,8 @@
 """Both shells under real servers, on real sockets, with keys fetched from a real server."""
 
+import gc
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +11,7 @@ import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from werkzeug.serving import make_server
 
 from oauth_rs import Bearer, JWTProvider, RemoteKeys, ResourceServer, asgi, wsgi
 from oauth_rs.asgi_response import Send
@@ -244,3 +247,31 @@ def test_one_server_serves_both_shells_in_one_process(web: ScriptedServer) -> No
         statuses = list(threads.map(ask, range(60)))
     assert statuses == [200 if number % 3 else 401 for number in range(60)]
     assert web.hits["/keys"] == 1
+
+
+class Watched:
+    """Lives as long as what it stands in."""
+
+
+def test_a_request_leaves_nothing_for_the_garbage_collector() -> None:
+    left: list[weakref.ref[Watched]] = []
+
+    def app(environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
+        watched = environ["watched"] = Watched()
+        left.append(weakref.ref(watched))
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"ok"]
+
+    behind = wsgi.OAuthMiddleware(app, ResourceServer(Bearer(Issuer().provider())))
+    gc.disable()
+    try:
+        with (
+            make_server("127.0.0.1", 0, behind) as server,
+            connection_to(f"http://127.0.0.1:{server.port}") as connection,
+        ):
+            connection.sendall(f"GET / HTTP/1.0\r\nAuthorization: Bearer {GOOD}\r\n\r\n".encode())
+            server.handle_request()
+            received_until(connection, b"ok")
+        assert [watched() for watched in left] == [None]
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 import gc
 import json
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from io import BytesIO
@@ -635,8 +636,11 @@ def test_what_an_application_waits_for_is_driven_by_the_middleware(server: Resou
 # What is left
 
 
-class Environ(dict[str, Any]):
-    """One that can be watched."""
+class Task(dict[str, Any]):
+    """An environ and the side of the server that knows it, as in waitress and Werkzeug."""
+
+    def start(self, *_: Any) -> Any:
+        return print
 
 
 def empty(_environ: Any, start_response: Any) -> list[bytes]:
@@ -644,14 +648,42 @@ def empty(_environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-@pytest.mark.parametrize("good", [True, False], ids=["passed", "refused"])
-def test_a_request_leaves_nothing_for_the_garbage_collector(server: ResourceServer, issuer: Issuer, good: bool) -> None:  # noqa: FBT001 - a case
-    environ = Environ(environ_of("GET", "/", bearer(issuer.token() if good else "bad"), None))
-    left = weakref.ref(environ)
+def failing(_environ: Any, start_response: Any) -> list[bytes]:
+    """Begins another answer when something goes wrong."""
+    start_response("200 OK", [("Content-Type", "application/json")])
+    try:
+        json.loads("")
+    except ValueError:
+        start_response("500 Oh", [("Content-Type", "text/plain")], sys.exc_info())
+    return [b"sorry"]
+
+
+def partial(_environ: Any, start_response: Any) -> list[bytes]:
+    """Gives what cannot be filtered."""
+    start_response("206 Partial Content", [("Content-Type", "application/json")])
+    return [b"{"]
+
+
+LEFT: dict[str, tuple[Any, str, bool]] = {
+    "passed": (empty, "/x", True),
+    "refused": (unreachable, "/x", False),
+    "filtered": (customer, "/customers/1", True),
+    "not to be filtered": (partial, "/customers/1", True),
+    "failed": (failing, "/x", True),
+    "failed and filtered": (failing, "/customers/1", True),
+}
+
+
+@pytest.mark.parametrize(("app", "path", "good"), LEFT.values(), ids=LEFT)
+def test_a_request_leaves_nothing_for_the_garbage_collector(
+    filtering: ResourceServer, issuer: Issuer, app: Any, path: str, *, good: bool
+) -> None:
+    task = Task(environ_of("GET", path, bearer(issuer.token() if good else "bad"), None))
+    left = weakref.ref(task)
     gc.disable()
     try:
-        OAuthMiddleware(empty, server)(environ, lambda *_: print)
-        del environ
+        list(OAuthMiddleware(app, filtering)(task, task.start))
+        del task
         assert left() is None
     finally:
         gc.enable()

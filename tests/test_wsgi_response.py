@@ -10,7 +10,7 @@ import pytest
 
 from oauth_rs.fields import FieldFilter
 from oauth_rs.filtering import FilterRules
-from oauth_rs.wsgi_response import Start
+from oauth_rs.wsgi_response import Checked, Start
 from tests.support.calling import Answer, environ_of, run_wsgi
 
 FIELDS = FieldFilter({"profile": ["name"]}, always=["id"])
@@ -33,11 +33,10 @@ def behind(
     """`app` as the shell calls it, with what it does around the answer alone."""
 
     def called(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        start = Start(start_response)
+        start = Start(start_response, Checked())
         for fields in filters:
-            start.filter(fields, frozenset(scopes), method, FilterRules(("Authorization",), limit))
-        given = app(environ, start)
-        return given if start.filtering is None else start.filtering.answer(given)
+            start.checked.filter(fields, frozenset(scopes), method, FilterRules(("Authorization",), limit))
+        return start.answer(app(environ, start))
 
     return called
 
@@ -350,18 +349,18 @@ def test_a_second_beginning_without_a_reason_is_an_error() -> None:
 
 
 def test_an_answer_that_has_begun_cannot_be_filtered_any_more() -> None:
-    start = Start(lambda *_: lambda _data: None)
+    start = Start(lambda *_: lambda _data: None, Checked())
     start("200 OK", [JSON])
     with pytest.raises(RuntimeError, match="cannot be filtered any more"):
-        start.filter(FIELDS, frozenset(), "GET", FilterRules((), 9))
+        start.checked.filter(FIELDS, frozenset(), "GET", FilterRules((), 9))
 
 
 @pytest.mark.parametrize("filters", [(), (FIELDS,)])
 def test_what_passes_is_marked_private_where_it_must_be(filters: Iterable[FieldFilter]) -> None:
     said: list[Any] = []
-    start = Start(lambda *call: said.append(call))  # type: ignore[arg-type]
+    start = Start(lambda *call: said.append(call), Checked())  # type: ignore[arg-type]
     start.private = True
     for fields in filters:
-        start.filter(fields, frozenset(), "GET", FilterRules((), 9))
+        start.checked.filter(fields, frozenset(), "GET", FilterRules((), 9))
     start("200 OK", [TEXT, ("Cache-Control", "public")])
     assert said == [("200 OK", [TEXT, ("Cache-Control", "private")])]

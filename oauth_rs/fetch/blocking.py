@@ -65,14 +65,22 @@ class BlockingHTTP:
             return answer(flight.outcome)
         line = _Line()
         # In a thread of its own: blocking reads can be dripped past any time-out that is set on each of them.
-        threading.Thread(target=self._perform, args=(fetch, flight, line), name="oauth_rs-fetch", daemon=True).start()
+        thread = threading.Thread(target=self._perform, args=(fetch, flight, line), name="oauth_rs-fetch", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread can be started: others may wait already, or find the flight later
+            self._land(fetch, flight, "fetch_failed", shared=0.0)
+            raise no_answer("fetch_failed") from error
         if not flight.done.wait(self._settings.timeout_of(fetch)):
             line.cut()
         return answer(flight.outcome)
 
     def aside(self, effect: Aside) -> None:
         """Runs the flow of `effect` in a thread that nothing waits for."""
-        threading.Thread(target=self._run_aside, args=(effect,), name="oauth_rs-aside", daemon=True).start()
+        try:
+            threading.Thread(target=self._run_aside, args=(effect,), name="oauth_rs-aside", daemon=True).start()
+        except RuntimeError:  # as above; who asks goes on without it, and asks again when it is due
+            logger.warning("a task aside did not begin: no thread can be started")
 
     def _answer(self, effect: Effect, read_body: Callable[[int], bytes | None]) -> Any:
         if isinstance(effect, Fetch):
@@ -107,12 +115,15 @@ class BlockingHTTP:
         except (Unavailable, *FAILURES) as error:
             outcome = "fetch_timeout" if line.is_cut else reason(error)
         finally:
-            flights = self._here()
-            with flights.lock:
-                # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
-                if not fetch.shared and flights.of.get(fetch.shared_by) is flight:
-                    del flights.of[fetch.shared_by]
-                flight.end(outcome, shared=fetch.shared)
+            self._land(fetch, flight, outcome, shared=fetch.shared)
+
+    def _land(self, fetch: Fetch, flight: Flight[threading.Event], outcome: Outcome, *, shared: float) -> None:
+        flights = self._here()
+        with flights.lock:
+            # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
+            if not shared and flights.of.get(fetch.shared_by) is flight:
+                del flights.of[fetch.shared_by]
+            flight.end(outcome, shared=shared)
 
     def _exchange(self, fetch: Fetch, line: "_Line") -> Reply:
         deadline = time.monotonic() + self._settings.timeout_of(fetch)

@@ -295,6 +295,28 @@ def test_a_leader_whose_time_was_up_leaves_its_successor_alone(http: BlockingHTT
     assert http._flights[os.getpid()].of == {fetch: successor}
 
 
+@contextmanager
+def no_threads() -> Iterator[None]:
+    """No thread can be started: each would need more memory than there is."""
+    before = threading.stack_size(1 << 46)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+@pytest.mark.parametrize("shared", [0, 60])
+def test_nobody_waits_for_an_exchange_whose_thread_could_not_be_started(
+    http: BlockingHTTP, web: ScriptedServer, shared: float
+) -> None:
+    web.answers["/"] = b"{}"
+    fetch = Fetch("GET", f"{web.url}/", shared=shared)
+    with no_threads(), pytest.raises(Unavailable, match="fetch_failed"):
+        http.fetch(fetch)
+    assert http._flights[os.getpid()].of == {}
+    assert http.fetch(fetch) == Reply(200, b"{}")
+
+
 # Processes
 
 
@@ -390,6 +412,17 @@ def test_what_fails_aside_is_logged_by_its_reason(http: BlockingHTTP, caplog: py
     with caplog.at_level(logging.WARNING, "oauth_rs"):
         http._run_aside(Aside(aside))
     assert caplog.messages == ["a task aside ended early: fetch_failed"]
+
+
+def test_what_cannot_run_aside_stops_nobody(http: BlockingHTTP, caplog: pytest.LogCaptureFixture) -> None:
+    def aside() -> Flow[None]:
+        yield from Fetch("GET", "http://127.0.0.1:1/")
+
+    with no_threads():
+        assert http.drive(Run(asking(Aside(aside)))) == [None]
+    assert caplog.record_tuples == [
+        ("oauth_rs", logging.WARNING, "a task aside did not begin: no thread can be started")
+    ]
 
 
 # Calling functions of others
@@ -509,10 +542,8 @@ def test_a_loop_that_came_second_is_stopped(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_nobody_waits_for_a_loop_whose_thread_could_not_be_started(http: BlockingHTTP) -> None:
     def answered_later() -> bool:
-        threading.stack_size(1 << 46)  # more than there is: no thread can be started
-        with pytest.raises(RuntimeError, match="can't start new thread"):
+        with no_threads(), pytest.raises(RuntimeError, match="can't start new thread"):
             http.drive(Run(asking(called(where_awaited))))
-        threading.stack_size(0)
         return http.drive(Run(asking(called(where_awaited)))) == [("oauth_rs-loop", ())]
 
     assert in_child(answered_later) == 0

@@ -59,7 +59,7 @@ class FilteredAnswer:
     Where it has several filters, what goes out is what all of them show.
     """
 
-    __slots__ = ("_body", "_fields", "_headers", "_rules", "_scopes", "_untyped", "bodiless")
+    __slots__ = ("_body", "_fields", "_head", "_headers", "_rules", "_scopes", "_untyped", "bodiless")
 
     def __init__(self, rules: FilterRules, scopes: frozenset[str], method: str) -> None:
         self._rules, self._scopes = rules, scopes
@@ -67,7 +67,7 @@ class FilteredAnswer:
         self._headers: Headers = []
         self._body = bytearray()
         self._untyped = False
-        self.bodiless = method == "HEAD"
+        self._head = self.bodiless = method == "HEAD"
 
     def add(self, fields: FieldFilter) -> None:
         self._fields.append(fields)
@@ -75,7 +75,7 @@ class FilteredAnswer:
     def begin(self, status: int, headers: Headers) -> bool:
         """False for an answer that passes as it is. What was taken of one before is forgotten. Raises Unfilterable."""
         self._body.clear()
-        self._headers = headers
+        self._headers, self.bodiless = headers, self._head
         if not _OK <= status < _ERROR:
             return False
         types = [value for name, value in headers if name.lower() == "content-type" and value.strip()]
@@ -88,7 +88,7 @@ class FilteredAnswer:
             raise Unfilterable("not_one_json_text")
         if any(name.lower() == "content-encoding" and value.strip().lower() != "identity" for name, value in headers):
             raise Unfilterable("content_encoding")
-        self.bodiless = self.bodiless or status in _WITHOUT_BODY
+        self.bodiless = self._head or status in _WITHOUT_BODY
         return True
 
     def take(self, chunk: bytes) -> None:

@@ -184,6 +184,26 @@ def test_an_answer_that_begins_again_has_nothing_of_the_one_before() -> None:
     assert (body, headers[0], len(headers)) == (b'{"id":2}', JSON, 4)
 
 
+def test_an_answer_that_begins_again_has_a_body_where_the_one_before_had_none() -> None:
+    filtered = answer("profile")
+    filtered.begin(204, [])
+    filtered.begin(200, [JSON])
+    filtered.take(b'{"id": 2}')
+    assert filtered.finish() == (
+        [JSON, ("Cache-Control", "private"), ("Vary", "Authorization"), ("Content-Length", "8")],
+        b'{"id":2}',
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_answer_that_fails_after_one_without_a_body_has_one_but_for_head(method: str) -> None:
+    filtered = answer("profile", method=method)
+    filtered.begin(204, [])
+    with pytest.raises(Unfilterable):
+        filtered.begin(206, [JSON])
+    assert filtered.bodiless == (method == "HEAD")
+
+
 def test_what_goes_out_instead_says_nothing_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "oauth_rs"):
         refusal = not_filtered(Unfilterable("too_large"))

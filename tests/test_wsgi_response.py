@@ -292,6 +292,20 @@ def test_an_answer_that_is_begun_again_replaces_the_one_that_was_kept_back() -> 
     assert (answer.status, answer.body, answer.header("x-first")) == (202, SHOWN, [])
 
 
+@pytest.mark.parametrize(("status", "shown"), [("200 OK", SHOWN), ("206 Partial", b'{"error": "server_error"}')])
+def test_an_answer_that_is_begun_again_has_its_body_where_the_one_before_had_none(status: str, shown: bytes) -> None:
+    def app(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("204 No Content", [])
+        try:
+            _ = NOTHING["mine"]
+        except LookupError:
+            start_response(status, [JSON], sys.exc_info())
+        return [ADA]
+
+    answer = answered(app)
+    assert (answer.body, answer.header("content-length")) == (shown, [str(len(shown))])
+
+
 def test_an_answer_that_is_begun_again_may_pass() -> None:
     answer = answered(restarting([JSON], [TEXT], b"sorry", b"!", before=[b"{{{"]))
     assert (answer.status, answer.body, answer.header("content-type")) == (202, b"sorry!", ["text/plain"])

@@ -46,6 +46,7 @@ class RedisTokens:
         prefix: str = "oauth_rs:token:",
         timeout: float = TIMEOUT,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if isinstance(keys, bytes | str):
             raise TypeError("keys is a list of keys, the newest first")
@@ -55,7 +56,8 @@ class RedisTokens:
         if not timeout > 0:
             raise ValueError("timeout is a number of seconds above 0")
         redis.connection.parse_url(url)  # type: ignore[no-untyped-call]  # raises ValueError
-        self._url, self._prefix, self._timeout, self._clock = url, prefix.encode(), timeout, clock
+        self._url, self._prefix, self._timeout = url, prefix.encode(), timeout
+        self._clock, self._monotonic = clock, monotonic
         self._fernet = MultiFernet(fernets)
         self._quiet = Quiet(OUTAGE)
 
@@ -104,5 +106,5 @@ class RedisTokens:
 
     def _tell(self, error: Exception) -> None:
         """Logs what is wrong, now and then, by its kind alone: what it says may be a token."""
-        if self._quiet.ends(time.monotonic()):
+        if self._quiet.ends(self._monotonic()):
             logger.warning("tokens are not shared, Redis cannot be used: %s", type(error).__name__)

@@ -5,6 +5,7 @@ that has not heard from Redis for a second does not believe its memory any more:
 go on. See deny_log.py, and docs/revocation.md for what Redis needs.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -21,11 +22,13 @@ from ..deny_list import ENTRIES, LONGEST_LIFE, Denied, Terms
 from ..errors import Unavailable
 from ..flow import Call, Flow
 from ..model import Grant
-from .deny_log import FAILURES, Client, DenyLog, logger
+from .deny_log import FAILURES, Client, DenyLog
 
 BELIEVED = 1.0  # seconds that a process believes its memory after it last heard from Redis
 TIMEOUT = 1.0  # seconds; a request of a process that begins, and a denial, wait that long for Redis
 _BEATS = 4  # in that time: one may come late, and the next one still in time
+
+logger = logging.getLogger("oauth_rs")
 
 
 class RedisDenyList:

@@ -1,7 +1,8 @@
 """The signature algorithms of access tokens, each as a function from key to check (RFC 7518 section 3, RFC 8037).
 
 What belongs together stands in one table: a key of a type and curve can do these algorithms and no others. Does not
-read keys (see jwk.py), nor decide which algorithm a token may use.
+read keys (see jwk.py), nor decide which algorithm a token may use, nor make the text of a token the only one: who has
+an ECDSA signature (r, s) has (r, n - s) too, and issuers send either.
 """
 
 import hashlib
@@ -35,7 +36,7 @@ def _rsa(key: RSAPublicKey, digest: HashAlgorithm, padding: AsymmetricPadding) -
     length = (key.key_size + 7) // 8
 
     def check(message: bytes, signature: bytes) -> bool:
-        # RFC 8017 section 8.1.2. OpenSSL takes a PSS signature without its leading zeros too: a token spelled twice.
+        # RFC 8017 section 8.1.2. OpenSSL takes a PSS signature without its leading zeros too.
         if len(signature) != length:
             return False
         try:

@@ -27,6 +27,7 @@ _MAX_CHOICES = 2
 T = TypeVar("T")
 _OPERATION = re.compile(r"(\*|[!#$%&'+.^_`|~0-9A-Z-]+) (/[^\s?#]*)")
 _VARIABLE = re.compile(r"<(?:([^:<>]*):)?([^<>]*)>")
+_FOREIGN = re.compile(r"[{}*]|/:")  # how variables look elsewhere
 _TEXT = frozenset({"default", "string"})
 MAX_SPELLINGS = 10_000  # of a template with listed texts, each compared with those of others: 10 ms or so
 _UNREADABLE = (
@@ -168,8 +169,11 @@ def _parts(name: str) -> tuple[str, str]:
         )
     method, template = found.groups()
     written = _VARIABLE.sub("x", template)
-    if "{" in written or "}" in written:  # it would be read as text, and match nothing
-        raise OperationError(f"{name!r} has braces: write '<id>' for '{{id}}', and '<path:rest>' for a path", name)
+    if _FOREIGN.search(written):  # it would be read as text, and match nothing
+        raise OperationError(
+            f"{name!r} has a variable of another framework: write '<id>' for '{{id}}' and ':id', '<path:rest>' for '*'",
+            name,
+        )
     if is_ambiguous(written) or "%" in written:
         raise OperationError(
             f"{name!r} has a path that no request has: no empty or dot segments, `;`, backslashes and the like, and "

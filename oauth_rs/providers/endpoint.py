@@ -36,7 +36,8 @@ _NUMBERS = count()  # of endpoints: an id would be used again for the next one, 
 class Question:
     """What an endpoint is asked. Questions with the same `about` are the same; `fields` make the body a form.
 
-    The endpoint answers with one of the statuses `answers`.
+    The endpoint answers with one of the statuses `answers`, and its answer serves for `shared` seconds those who were
+    about to ask.
     """
 
     about: bytes
@@ -46,13 +47,13 @@ class Question:
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
     answers: Collection[int] = (_OK,)
+    shared: float = SHARED
 
 
 class Endpoint:
     """The endpoint at `location`, a URL, or where the metadata there names it `name`; https, or http to this machine.
 
-    `client` is how this application proves itself to it, where it must. `timeout` is in seconds. `shared` is for how
-    many of them an answer serves those who were about to ask.
+    `client` is how this application proves itself to it, where it must. `timeout` is in seconds.
     """
 
     def __init__(
@@ -62,7 +63,6 @@ class Endpoint:
         name: str = "",
         client: ClientAuth | None = None,
         timeout: float = TIMEOUT,
-        shared: float = SHARED,
         breaker: Breaker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,7 +80,7 @@ class Endpoint:
             raise ValueError("timeout is above 0 seconds")
         self._location, self._name, self._client = location, name, client
         self._url = location if isinstance(location, str) else ""
-        self._timeout, self._shared = timeout, shared
+        self._timeout = timeout
         self._breaker = Breaker() if breaker is None else breaker
         self._clock = monotonic
         self._number, self._failures = next(_NUMBERS), 0
@@ -141,7 +141,7 @@ class Endpoint:
             headers,
             body,
             limit=MAX_ANSWER_BYTES,
-            shared=self._shared,
+            shared=question.shared,
             flight=b"%d %d %s" % (self._number, self._failures, question.about),
             timeout=self._timeout,
             certificate=proof.certificate,

@@ -7,15 +7,13 @@ believed for `cache_seconds`: a token that is revoked meanwhile counts until the
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
-from hashlib import sha256
-from sys import intern
 from typing import Any
 
 from ..breaker import Breaker
 from ..catalogue import ScopeCatalogue
 from ..claim_names import ClaimPath
 from ..client_auth import ClientAuth
-from ..clients import Clients, registry_of
+from ..clients import Clients
 from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose import claims as claim
@@ -24,16 +22,17 @@ from ..members import offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
-from .answers import as_json, end_of, inactive, members_of, unusable
+from .answers import inactive, members_of, unusable
+from .asked import AskedServer
 from .endpoint import JSON, Endpoint, Question
 from .introspection_jwt import MEDIA_TYPE, SignedAnswers
-from .known_clients import admit
 from .presented import Presented
-from .scoping import names_of, role_maps, scoping_of
-from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .scoping import terms_of
+from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, REFUSED_SECONDS, TIMEOUT
 from .selection import Accepts, selectors_of
 from .verdicts import Verdicts
 
+_ENDPOINT = "introspection_endpoint"  # as metadata names it (RFC 8414 section 2)
 _HINT = ("token_type_hint", "access_token")
 # Providers that know other tokens too, as refresh and ID tokens, say so in members of different names: an active one is
 # no access token. Some put the type or the method of an access token there.
@@ -85,22 +84,13 @@ class IntrospectionProvider:
     ) -> None:
         if not offers(client, "prove"):
             raise TypeError("client is ClientSecret(id, secret), or another of client_auth.py")
-        if isinstance(scopes, str):
-            raise TypeError("scopes is a list of strings, not one string")
         if not isinstance(issuer, str):
             raise TypeError("issuer is text, as the `iss` of answers spells it")
-        check_seconds("leeway", leeway, most=MAX_LEEWAY)
-        self._verdicts = Verdicts(
+        verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
         )
-        self._endpoint = Endpoint(
-            location,
-            name="introspection_endpoint",
-            client=client,
-            timeout=timeout,
-            shared=self._verdicts.shared,
-            breaker=breaker,
-            monotonic=monotonic,
+        endpoint = Endpoint(
+            location, name=_ENDPOINT, client=client, timeout=timeout, breaker=breaker, monotonic=monotonic
         )
         self.name = name or str(location)
         self._stated_issuer = issuer or (location.issuer if isinstance(location, IssuerMetadata) else "")
@@ -113,17 +103,16 @@ class IntrospectionProvider:
                 "IntrospectionProvider needs the audience that names this API in the `aud` of answers, or "
                 "audience_unproved=True where they have none"
             )
+        terms = terms_of(scopes, roles, properties, owner, domain)
+        self._server = AskedServer(
+            endpoint, verdicts, terms, clients=clients, name=self.name, issuer=self.issuer, leeway=leeway, clock=clock
+        )
         self._signed: SignedAnswers | None = None
         if keys is not None:
             self._signed = SignedAnswers(
                 keys, issuer=self._stated_issuer, audience=client.client_id, leeway=leeway, clock=clock
             )
-        listed = role_maps(roles)
-        self._scoping = scoping_of(scopes, listed)
-        self._claim_names = names_of(listed, properties, owner, domain)
-        self._clients = None if clients is None else registry_of(clients)
-        self._leeway, self._clock = leeway, clock
-        self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
+        self.remembers, self.recall = self._server.remembers, self._server.recall
 
     def verify(self, token: Presented, /) -> Flow[Grant]:
         """The grant that the provider says `token` stands for, remembered.
@@ -132,12 +121,11 @@ class IntrospectionProvider:
         `not_yet_valid`, `malformed_claim`, `client_not_registered`) and Unavailable (those of endpoint.py and
         introspection_jwt.py, and as the registry of `clients` does).
         """
-        digest = token.digest or sha256(token.text).digest()
-        return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
+        return self._server.verdict(token, self._ask)
 
     def warm(self) -> Flow[None]:
         """Finds the endpoint, and fetches the keys of signed answers."""
-        yield from self._endpoint.find()
+        yield from self._server.find()
         if self._signed is not None:
             yield from self._signed.warm()
 
@@ -147,22 +135,17 @@ class IntrospectionProvider:
         Raises ValueError where `scopes` or `roles` names a scope that the catalogue does not have.
         """
         bound = copy(self)
-        bound._scoping = self._scoping.with_catalogue(catalogue, self.name)  # noqa: SLF001 - nobody else has it yet
-        bound._verdicts = self._verdicts.anew()  # noqa: SLF001
-        bound.recall = bound._verdicts.recall  # noqa: SLF001
+        bound._server = self._server.with_catalogue(catalogue)  # noqa: SLF001 - nobody else has it yet
+        bound.recall = bound._server.recall  # noqa: SLF001
         return bound
 
     def _ask(self, token: str, digest: bytes) -> Flow[Grant]:
         accept = ("Accept", JSON if self._signed is None else MEDIA_TYPE)
-        reply = yield from self._endpoint.ask(
-            Question(about=digest, headers=(accept,), fields=(("token", token), _HINT))
-        )
+        reply = yield from self._server.ask(Question(about=digest, headers=(accept,), fields=(("token", token), _HINT)))
         answer = members_of(reply) if self._signed is None else (yield from self._signed.members_of(reply))
-        grant = self._grant(answer)
-        yield from admit(self._clients, grant.client_id)
-        return grant
+        return (yield from self._granted(answer))
 
-    def _grant(self, answer: Mapping[str, Any]) -> Grant:
+    def _granted(self, answer: Mapping[str, Any]) -> Flow[Grant]:
         active = answer.get("active")
         if active is False:
             raise inactive()
@@ -175,19 +158,7 @@ class IntrospectionProvider:
         if answer.get("aud") is not None or not self._audience_unproved:
             claim.check_audience(answer, self._audience)
         claim.check_delegation(answer)
-        return Grant(
-            "Bearer",
-            self.name,
-            self.issuer,
-            claim.text(answer, "sub"),
-            intern(claim.client(answer)),  # few clients, many grants
-            self._scoping.of(answer),
-            end_of(answer, self._clock(), self._leeway),
-            as_json(answer),
-            confirmation,
-            None,
-            self._claim_names,
-        )
+        return self._server.granted(answer, subject=claim.text(answer, "sub"), confirmation=confirmation)
 
 
 def _check_kind(answer: Mapping[str, Any], *, is_bound: bool) -> None:

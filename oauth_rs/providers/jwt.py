@@ -33,7 +33,7 @@ from . import unknown_issuer
 from .issuers import IssuedBy
 from .known_clients import admit
 from .presented import Presented
-from .scoping import names_of, role_maps, scoping_of
+from .scoping import terms_of
 from .seconds import CACHE_SIZE, LEEWAY, MAX_CACHE_SECONDS, MAX_LEEWAY, check_cache_size, check_seconds
 from .selection import Accepts, selectors_of
 
@@ -98,9 +98,7 @@ class JWTProvider:
         self._algorithms = None if algorithms is None else frozenset(algorithms)
         self._types = frozenset(media_type(one or "") for one in typ)
         self._required = tuple(required)
-        listed = role_maps(roles)
-        self._scoping = scoping_of(scopes, listed)
-        self._names = names_of(listed, properties, owner, domain)
+        self._scoping, self._names = terms_of(scopes, roles, properties, owner, domain)
         self._clients = None if clients is None else registry_of(clients)
         self._leeway = leeway
         self._cache_size, self._cache_seconds = cache_size, min(cache_seconds, self._keys.max_age)

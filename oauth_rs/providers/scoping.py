@@ -6,7 +6,7 @@ granted too, and so may those of a family that it names. Reads only claims whose
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..catalogue import ScopeCatalogue
 from ..claim_names import STANDARD, ClaimNames, ClaimPath
@@ -72,6 +72,27 @@ class Scoping:
             for role, scopes in roles.scopes.items():
                 catalogue.check(sorted(scopes), f"role {role!r} of provider {provider!r}")
         return Scoping(allowed=self._allowed, roles=self._roles, catalogue=catalogue)
+
+
+class Terms(NamedTuple):
+    """On what terms a provider grants: which scopes, and where its claims hold what no standard gives a place."""
+
+    scoping: Scoping
+    names: ClaimNames
+
+
+def terms_of(
+    scopes: Collection[str] | None,
+    roles: RoleMap | Iterable[RoleMap],
+    properties: ClaimPath | Mapping[str, ClaimPath],
+    owner: Mapping[str, ClaimPath] | None,
+    domain: str,
+) -> Terms:
+    """The terms that these options of a provider state. Raises TypeError and ValueError for what cannot be one."""
+    if isinstance(scopes, str):
+        raise TypeError("scopes is a list of strings, not one string")
+    listed = role_maps(roles)
+    return Terms(scoping_of(scopes, listed), names_of(listed, properties, owner, domain))
 
 
 def scoping_of(scopes: Collection[str] | None, roles: tuple[RoleMap, ...]) -> Scoping:

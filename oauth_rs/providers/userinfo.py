@@ -8,15 +8,13 @@ signed answers.
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from copy import copy
-from hashlib import sha256
-from sys import intern
 from typing import Any
 
 from ..breaker import Breaker
 from ..catalogue import ScopeCatalogue
 from ..claim_names import OWNER_CLAIMS, ClaimPath, at_path, claim_path
 from ..client_auth import ClientSecret
-from ..clients import Clients, registry_of
+from ..clients import Clients
 from ..flow import Flow
 from ..jose import claims as claim
 from ..members import offers
@@ -24,12 +22,12 @@ from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
 from ..scopes import checked_scope
-from .answers import as_json, end_of, inactive, members_of, refuses, unusable
+from .answers import inactive, members_of, refuses, unusable
+from .asked import AskedServer
 from .endpoint import JSON, Endpoint, Question
-from .known_clients import admit
 from .presented import Presented
-from .scoping import names_of, role_maps, scoping_of
-from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, MAX_LEEWAY, REFUSED_SECONDS, TIMEOUT, check_seconds
+from .scoping import terms_of
+from .seconds import CACHE_SECONDS, CACHE_SIZE, LEEWAY, REFUSED_SECONDS, TIMEOUT
 from .selection import Accepts, selectors_of
 from .token_checks import GitHubCheck, TokenCheck
 from .verdicts import Verdicts
@@ -78,47 +76,25 @@ class UserInfoProvider:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if (check is None) != audience_unproved:
-            raise ValueError(
-                "a user endpoint does not say to whom a token was issued: give check=, as GitHubCheck(...), or accept "
-                "tokens of any application with audience_unproved=True"
-            )
-        if check is not None and not offers(check, "check"):
-            raise TypeError("check is GitHubCheck(...), TokenInfoCheck(...), or an object with a method `check`")
-        for option, value in (("scopes", scopes), ("grants", grants)):
-            if isinstance(value, str):
-                raise TypeError(f"{option} is a list of strings, not one string")
+        if isinstance(grants, str):
+            raise TypeError("grants is a list of strings, not one string")
         if not isinstance(issuer, str):
             raise TypeError("issuer is text, the name under which users of this provider are known")
-        check_seconds("leeway", leeway, most=MAX_LEEWAY)
-        self._verdicts = Verdicts(
+        verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
         )
-        self._endpoint = Endpoint(
-            location,
-            name="userinfo_endpoint",
-            timeout=timeout,
-            shared=self._verdicts.shared,
-            breaker=breaker,
-            monotonic=monotonic,
-        )
+        endpoint = Endpoint(location, name="userinfo_endpoint", timeout=timeout, breaker=breaker, monotonic=monotonic)
         self.name = name or str(location)
         self.issuer = issuer or str(location)  # never empty: see IntrospectionProvider
         self.accepts = selectors_of(accepts)
+        self._fields, self._grants = _paths(fields), tuple(map(checked_scope, grants))
         self._check = check
-        self._fields = _paths(fields)
-        self._grants = tuple(map(checked_scope, grants))
-        if clients is not None and check is None and self._fields.keys().isdisjoint(claim.CLIENT_CLAIMS):
-            raise ValueError(
-                "no token would be of a known client: with clients= there is a check=, or the answer names the client, "
-                "as fields={'sub': 'id', 'client_id': 'app.id'}"
-            )
-        self._clients = None if clients is None else registry_of(clients)
-        listed = role_maps(roles)
-        self._scoping = scoping_of(scopes, listed)
-        self._claim_names = names_of(listed, properties, owner, domain)
-        self._leeway, self._clock = leeway, clock
-        self.remembers, self.recall = self._verdicts.remembers, self._verdicts.recall
+        _check_proof(check, self._fields, audience_unproved=audience_unproved, names_clients=clients is not None)
+        terms = terms_of(scopes, roles, properties, owner, domain)
+        self._server = AskedServer(
+            endpoint, verdicts, terms, clients=clients, name=self.name, issuer=self.issuer, leeway=leeway, clock=clock
+        )
+        self.remembers, self.recall = self._server.remembers, self._server.recall
 
     def verify(self, token: Presented, /) -> Flow[Grant]:
         """The grant of the user whose token it is, remembered.
@@ -126,12 +102,11 @@ class UserInfoProvider:
         Raises InvalidToken (`inactive_token`, `expired`, `not_yet_valid`, `malformed_claim`, `client_not_registered`,
         those of the check) and Unavailable (those of endpoint.py, and as the registry of `clients` does).
         """
-        digest = token.digest or sha256(token.text).digest()
-        return self._verdicts.after(digest, self._ask(token.text.decode(), digest))
+        return self._server.verdict(token, self._ask)
 
     def warm(self) -> Flow[None]:
         """Finds the endpoint."""
-        yield from self._endpoint.find()
+        yield from self._server.find()
 
     def with_catalogue(self, catalogue: ScopeCatalogue, /) -> "UserInfoProvider":
         """The same provider, remembering nothing yet, whose grants hold the scopes that `catalogue` makes of theirs.
@@ -140,23 +115,23 @@ class UserInfoProvider:
         """
         catalogue.check(self._grants, f"the grants of provider {self.name!r}")
         bound = copy(self)
-        bound._scoping = self._scoping.with_catalogue(catalogue, self.name)  # noqa: SLF001 - nobody else has it yet
-        bound._verdicts = self._verdicts.anew()  # noqa: SLF001
-        bound.recall = bound._verdicts.recall  # noqa: SLF001
+        bound._server = self._server.with_catalogue(catalogue)  # noqa: SLF001 - nobody else has it yet
+        bound.recall = bound._server.recall  # noqa: SLF001
         return bound
 
     def _ask(self, token: str, digest: bytes) -> Flow[Grant]:
         # The check first, for the user endpoint is shown nobody's token but ours.
         checked = {} if self._check is None else (yield from self._check.check(token, digest))
         headers = (("Accept", JSON), ("Authorization", f"Bearer {token}"))
-        reply = yield from self._endpoint.ask(Question(about=digest, method="GET", headers=headers, answers=_SAYS))
+        question = Question(about=digest, method="GET", headers=headers, answers=_SAYS)
+        reply = yield from self._server.ask(question)
         if reply.status == _FORBIDDEN and not refuses(reply):
             raise unusable()  # as GitHub does when it has been asked too often: good tokens would be refused
         if reply.status != _OK:
             raise inactive()
-        grant = self._grant({**checked, **self._found(members_of(reply))})
-        yield from admit(self._clients, grant.client_id)
-        return grant
+        claims = {**checked, **self._found(members_of(reply))}
+        claims["scope"] = [*claim.scopes(claims), *self._grants]
+        return (yield from self._server.granted(claims, subject=claims["sub"]))
 
     def _found(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """The claims that `fields` names, and `userinfo`. Raises Unavailable (`endpoint_unusable`)."""
@@ -165,22 +140,6 @@ class UserInfoProvider:
         if isinstance(subject, bool) or not isinstance(subject, str | int) or subject == "":
             raise unusable()
         return {**claims, "sub": str(subject), "userinfo": answer}
-
-    def _grant(self, claims: dict[str, Any]) -> Grant:
-        claims["scope"] = [*claim.scopes(claims), *self._grants]
-        return Grant(
-            "Bearer",
-            self.name,
-            self.issuer,
-            claims["sub"],
-            intern(claim.client(claims)),  # few clients, many grants
-            self._scoping.of(claims),
-            end_of(claims, self._clock(), self._leeway),
-            as_json(claims),
-            None,
-            None,
-            self._claim_names,
-        )
 
 
 def github(
@@ -195,6 +154,24 @@ def github(
 def openid(issuer: str, **options: Any) -> UserInfoProvider:
     """Tokens for the user endpoint of the OpenID provider `issuer`; `options` are those of UserInfoProvider."""
     return UserInfoProvider(IssuerMetadata(issuer), **options)
+
+
+def _check_proof(
+    check: TokenCheck | None, fields: Mapping[str, object], *, audience_unproved: bool, names_clients: bool
+) -> None:
+    """Returns when there is something to tell to whom a token was issued, where that is asked for."""
+    if (check is None) != audience_unproved:
+        raise ValueError(
+            "a user endpoint does not say to whom a token was issued: give check=, as GitHubCheck(...), or accept "
+            "tokens of any application with audience_unproved=True"
+        )
+    if check is not None and not offers(check, "check"):
+        raise TypeError("check is GitHubCheck(...), TokenInfoCheck(...), or an object with a method `check`")
+    if names_clients and check is None and fields.keys().isdisjoint(claim.CLIENT_CLAIMS):
+        raise ValueError(
+            "no token would be of a known client: with clients= there is a check=, or the answer names the client, "
+            "as fields={'sub': 'id', 'client_id': 'app.id'}"
+        )
 
 
 def _paths(fields: Mapping[str, ClaimPath]) -> dict[str, tuple[str, ...]]:

@@ -107,7 +107,7 @@ def test_a_question_may_be_something_else_than_a_form() -> None:
 
 
 def test_an_answer_is_bounded_in_size_and_time() -> None:
-    fetch = asked(Endpoint(URL, timeout=0.5, shared=0.25))
+    fetch = asked(Endpoint(URL, timeout=0.5), replace(ASKED, shared=0.25))
     assert (fetch.limit, fetch.timeout, fetch.shared) == (MAX_ANSWER_BYTES, 0.5, 0.25)
 
 

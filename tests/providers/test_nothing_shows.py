@@ -137,7 +137,7 @@ def chain(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
-def everything_in(thing: Any, depth: int = 6) -> Iterator[str]:
+def everything_in(thing: Any, depth: int = 7) -> Iterator[str]:
     """The repr of `thing` and of its attributes, and the keys of its caches; not what the caches hold."""
     yield repr(thing)
     if depth == 0 or isinstance(thing, str | bytes | int | float | type):

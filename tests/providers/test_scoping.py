@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.claim_names import STANDARD
 from oauth_rs.jose import claims as claim
-from oauth_rs.providers.scoping import Scoping, names_of, role_maps, scoping_of
+from oauth_rs.providers.scoping import Scoping, names_of, role_maps, scoping_of, terms_of
 from oauth_rs.roles import RoleMap
 from oauth_rs.scope_declarations import Scope
 from tests.providers.presenting import refused
@@ -368,3 +368,17 @@ def test_names_say_where_the_claims_are() -> None:
 def test_the_owner_is_read_by_standard_claims_unless_said_otherwise() -> None:
     assert names_of((), (), None, "example.com").owner_in({"name": "Ada", "x": "y"}) == {"name": "Ada"}
     assert names_of((), (), {}, "").owner_in({"name": "Ada"}) == {}
+
+
+# All of it
+
+
+def test_the_terms_of_a_provider_are_its_scopes_and_its_names() -> None:
+    terms = terms_of(["photos", "deposit"], ROLES, "attributes", None, "example.com")
+    assert granted(terms.scoping, "deposit films") == {"deposit"}
+    assert (terms.names.roles, terms.names.domain) == ((ROLES.source,), "example.com")
+
+
+def test_scopes_are_a_list() -> None:
+    with pytest.raises(TypeError, match="scopes is a list of strings"):
+        terms_of("photos", (), (), None, "")

@@ -7,7 +7,6 @@ why a token is denied: a log-out, a changed password and a back-channel message 
 
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from math import inf
 from typing import Protocol, TypedDict, Unpack
 
@@ -68,8 +67,8 @@ def _wait(verdict: Flow[bool], grant: Grant, credentials: bytes) -> Flow[Grant]:
 
 
 def _refusal(grant: Grant, credentials: bytes) -> InvalidToken:
-    error = InvalidToken("token_denied", "The access token was revoked.", scheme=grant.scheme)
-    error.credential = sha256(credentials).hexdigest()[:12]
+    error = InvalidToken("token_denied", "The access token was revoked.")
+    error.trace(grant.scheme, credentials)
     return error
 
 

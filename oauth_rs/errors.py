@@ -16,6 +16,7 @@ constant sentence that a client may see. Neither ever holds a token, a claim, a 
 Programming and configuration mistakes are not in this tree: they are `TypeError`, `ValueError` or `RuntimeError`.
 """
 
+from hashlib import sha256
 from typing import ClassVar
 
 MISCONFIGURED_SECONDS = 30  # until it is worth asking again where it is this application that must be mended
@@ -25,7 +26,7 @@ class OAuthError(Exception):
     """A request was not let through.
 
     `scheme` names the scheme whose credentials were refused ("" when none was recognised) and `credential` is a short
-    SHA-256 of them for logs ("" when there were none); whoever knows them fills them in on the way out.
+    SHA-256 of them for logs ("" when there were none); whoever knows them fills them in on the way out, by `trace`.
     """
 
     status: ClassVar[int]
@@ -39,6 +40,11 @@ class OAuthError(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+    def trace(self, scheme: str, credentials: bytes, *, digest: bytes = b"") -> None:
+        """The error then names `scheme`, and the `credentials` by their SHA-256: `digest`, where that is at hand."""
+        self.scheme = scheme
+        self.credential = (digest or sha256(credentials).digest())[:6].hex()
 
 
 class InvalidRequest(OAuthError):

@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import pytest
 
 from oauth_rs.errors import (
@@ -36,6 +38,14 @@ def test_an_error_knows_neither_scheme_nor_credential_until_told() -> None:
     error = InvalidToken("expired", "The access token has expired.")
     assert (error.scheme, error.credential) == ("", "")
     assert InsufficientScope("r", "D.", scope="photos", scheme="Bearer").scheme == "Bearer"
+
+
+def test_an_error_names_its_scheme_and_a_short_hash_of_the_credentials() -> None:
+    error, again = InvalidToken("expired", "The access token has expired."), InvalidRequest("r", "D.")
+    error.trace("MAC", b"credentials")
+    assert (error.scheme, error.credential) == ("MAC", sha256(b"credentials").hexdigest()[:12])
+    again.trace("MAC", b"", digest=sha256(b"credentials").digest())
+    assert again.credential == error.credential
 
 
 def test_no_error_is_taken_for_bad_input_of_the_standard_library() -> None:

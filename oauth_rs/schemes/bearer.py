@@ -135,7 +135,7 @@ class Bearer:
         except OAuthError as error:
             if error.reason in _PERHAPS_TWO and not is_one_token(credentials):
                 error = InvalidRequest("malformed_credentials", "The credentials are not well formed.")
-            self._trace(error, digest or sha256(credentials).digest())
+            error.trace(self.name, credentials, digest=digest)
             raise error  # noqa: TRY201 - with the chain it has
         return grant
 
@@ -195,13 +195,9 @@ class Bearer:
             if grant.confirmation is not None:
                 raise _sender_constrained()
         except OAuthError as error:
-            self._trace(error, sha256(credentials).digest())
+            error.trace(self.name, credentials)
             raise
         return grant
-
-    def _trace(self, error: OAuthError, digest: bytes) -> None:
-        error.scheme = self.name
-        error.credential = digest[:6].hex()
 
 
 def _sender_constrained() -> InvalidToken:

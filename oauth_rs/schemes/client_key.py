@@ -30,7 +30,6 @@ from ..request import Request
 from ..scopes import checked_scope
 from . import Places, Site
 from .client_presentation import BasicAuth, Presentation, Presentations, Presented
-from .signed import raise_traced
 
 _UNPROVED = "The client is unknown, or its secret or key is not good."  # nobody is told which
 _NOBODYS_HASH = digest_of(new_secret())  # of a secret that nobody has: what an unknown client is checked against
@@ -129,7 +128,8 @@ class ClientKey:
                 client = yield from settled(self._clients.find(presented.client_id))
             return self._grant(_proved(client, presented, digest))
         except OAuthError as error:
-            raise_traced(error, self.name, credentials)
+            error.trace(self.name, credentials)
+            raise
 
     def _grant(self, client: RegisteredClient) -> Grant:
         scopes = frozenset(client.scopes).union(*(self._roles.get(role, ()) for role in client.roles))

@@ -29,7 +29,7 @@ from ..urls import ExternalURL
 from . import Places, Site
 from .mac_drafts import Draft00, Draft02, Draft05, Fields, Profile, profile_of
 from .mac_tokens import Holder, TokenKeys
-from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
+from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, read_body, replayed, stale
 
 MAX_KID_BYTES = 512  # what is looked up in a database; an id that is a token is not
 _DRAFTS: tuple[Profile, ...] = (Draft00(), Draft02(), Draft05())
@@ -136,7 +136,8 @@ class MAC:
         try:
             return (yield from self._check(request, attributes(credentials), site))
         except OAuthError as error:
-            raise_traced(error, self.name, credentials)
+            error.trace(self.name, credentials)
+            raise
 
     def _check(self, request: Request, fields: Fields, site: Site) -> Flow[Grant]:
         profile = profile_of(fields, self._profiles)

@@ -31,7 +31,7 @@ from ..replay import replay_key
 from ..request import Request
 from ..signature_methods import SignatureMethod
 from . import Places, Site
-from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, raise_traced, read_body, replayed, stale
+from .signed import MAX_BODY_BYTES, WINDOW, checked_limits, in_time, read_body, replayed, stale
 
 MAX_FORM_BYTES = 262_144  # sorting and encoding a form takes a hundred times as long as hashing it
 _SIGNED = frozenset(SignatureMethod) - {SignatureMethod.PLAINTEXT}
@@ -166,7 +166,8 @@ class OAuth1:
                 if not (first if isinstance(first, bool) else (yield from in_time(first, until, self._clock))):
                     raise replayed()
         except OAuthError as error:
-            raise_traced(error, self.name, credentials or request.query + (form or b""))
+            error.trace(self.name, credentials or request.query + (form or b""))
+            raise
         return grant if self._catalogue is None else grant._replace(scopes=self._catalogue.held(grant.scopes))
 
     def _in_form(self) -> Flow[Sequence[bytes]]:

@@ -4,11 +4,9 @@ Knows no signature: oauth1.py and mac.py do.
 """
 
 from collections.abc import Callable
-from hashlib import sha256
 from math import inf
-from typing import NoReturn
 
-from ..errors import InvalidToken, OAuthError, RequestTooLarge
+from ..errors import InvalidToken, RequestTooLarge
 from ..flow import Flow, ReadBody
 
 WINDOW = 300.0  # seconds that a timestamp may be off, either way
@@ -47,10 +45,3 @@ def in_time(answer: Flow[bool], until: float, clock: Callable[[], float]) -> Flo
     if clock() > until:
         raise stale()
     return first
-
-
-def raise_traced(error: OAuthError, scheme: str, credentials: bytes) -> NoReturn:
-    """Raises `error`, which then names the scheme, and the credentials by their hash."""
-    error.scheme = scheme
-    error.credential = sha256(credentials).hexdigest()[:12]
-    raise error

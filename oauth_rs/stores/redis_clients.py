@@ -10,8 +10,7 @@ Clients are made with the settings of the user's own, over connections of ours: 
 import copy
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
 from typing import Any
 
 import redis
@@ -62,45 +61,49 @@ class Servers:
 
     def greet(self, connection: Any, on_connect: Callable[[Any], object] | None = None) -> None:
         """Makes a new connection ready (`redis_connect_func`), and ends it where that fails half-way."""
-
-        def ask(*command: str | bytes) -> Any:
-            connection.send_command(*command)
-            return connection.read_response()
-
+        steps, answer = self._greeting(), None
         try:
             (on_connect or type(connection).on_connect)(connection)
-            name = self.meet(ask("INFO"))
-            if name:
-                word = None
-                with suppress(redis.ResponseError):  # no right to it: then there is no word
-                    word = ask("GET", self._word_key)
-                left = self.hear(name, word)
-                with suppress(redis.ResponseError):
-                    if left:
-                        ask("SET", self._word_key, left)
+            while command := steps.send(answer):
+                connection.send_command(*command)
+                try:
+                    answer = connection.read_response()
+                except redis.ResponseError as error:
+                    answer = error
         except BaseException:
             connection.disconnect()  # or the pool would take it for one that was greeted
             raise
 
     async def greet_awaiting(self, connection: Any, on_connect: Callable[[Any], Any] | None = None) -> None:
-        async def ask(*command: str | bytes) -> Any:
-            await connection.send_command(*command)
-            return await connection.read_response()
-
+        steps, answer = self._greeting(), None
         try:
             await (on_connect or type(connection).on_connect)(connection)
-            name = self.meet(await ask("INFO"))
-            if name:
-                word = None
-                with suppress(redis.ResponseError):
-                    word = await ask("GET", self._word_key)
-                left = self.hear(name, word)
-                with suppress(redis.ResponseError):
-                    if left:
-                        await ask("SET", self._word_key, left)
+            while command := steps.send(answer):
+                await connection.send_command(*command)
+                try:
+                    answer = await connection.read_response()
+                except redis.ResponseError as error:
+                    answer = error
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+
+    def _greeting(self) -> Generator[tuple[str | bytes, ...], Any, None]:
+        """The commands over a new connection, and an empty one when there are no more.
+
+        It is sent what the server answers, a redis.ResponseError where it refuses.
+        """
+        info = yield ("INFO",)
+        if isinstance(info, redis.ResponseError):
+            raise info
+        name = self.meet(info)
+        if name:
+            word = yield ("GET", self._word_key)
+            # No right to it: then there is no word.
+            left = self.hear(name, None if isinstance(word, redis.ResponseError) else word)
+            if left:
+                yield ("SET", self._word_key, left)
+        yield ()
 
     def meet(self, info: object) -> str:
         """Reads what a server says of itself. Raises redis.ConnectionError unless it is one that nonces can be kept in.

@@ -55,9 +55,10 @@ def protect(
 def requires(*needed: str | Requirement) -> Callable[[V], V]:
     """The view runs only for a grant that meets all of `needed`; with nothing named, for any grant.
 
-    For functions and methods, sync and async, and for `View` classes. Write it below `@app.route`, which registers
-    what it is given. Raises InsufficientScope, InsufficientAuthentication or MissingCredentials, and RuntimeError where
-    no middleware has checked.
+    For functions and methods, sync and async, and for `View` classes. One below such a class that overrides
+    `dispatch_request`, and does not call that above, is not checked: decorate it too. Write it below `@app.route`,
+    which registers what it is given. Raises InsufficientScope, InsufficientAuthentication or MissingCredentials, and
+    RuntimeError where no middleware has checked.
     """
     requirement = all_of(needed)
 
@@ -71,7 +72,7 @@ def requires(*needed: str | Requirement) -> Callable[[V], V]:
         if isinstance(view, type) and issubclass(view, View):
             # Not through its `decorators`: a subclass that sets its own would lose this one.
             view.dispatch_request = noted(guard(view.dispatch_request, check), requirement)  # type: ignore[method-assign]  # made for replacing
-            return cast("V", noted(view, requirement))
+            return cast("V", view)
         return noted(guard(view, check), requirement)
 
     return decorate

@@ -60,7 +60,8 @@ def protect(
 def requires(*needed: str | Requirement) -> Callable[[E], E]:
     """The endpoint runs only for a grant that meets all of `needed`; with nothing named, for any grant.
 
-    For functions and methods that take a request or a WebSocket, sync and async, and for endpoint classes. Raises
+    For functions and methods that take a request or a WebSocket, sync and async, and for endpoint classes. One
+    below such a class that overrides `dispatch`, and does not call that above, is not checked: decorate it too. Raises
     InsufficientScope, InsufficientAuthentication or MissingCredentials, and RuntimeError where no middleware has
     checked.
     """
@@ -72,7 +73,7 @@ def requires(*needed: str | Requirement) -> Callable[[E], E]:
     def decorate(endpoint: E) -> E:
         if isinstance(endpoint, type) and issubclass(endpoint, HTTPEndpoint | WebSocketEndpoint):
             endpoint.dispatch = noted(guard(endpoint.dispatch, check), requirement)  # type: ignore[method-assign]  # made for replacing
-            return cast("E", noted(endpoint, requirement))
+            return cast("E", endpoint)
         return noted(guard(endpoint, check), requirement)
 
     return decorate
@@ -81,8 +82,8 @@ def requires(*needed: str | Requirement) -> Callable[[E], E]:
 def filtered(fields: FieldFilter) -> Callable[[E], E]:
     """Of what the endpoint answers in JSON, clients see what `fields` show to the scopes of their grant, and no more.
 
-    For functions and methods that take a request and for `HTTPEndpoint` classes, whatever response they give. Raises
-    TypeError for WebSockets, and RuntimeError where no middleware has checked.
+    For functions and methods that take a request and for `HTTPEndpoint` classes, as `requires` is, whatever response
+    they give. Raises TypeError for WebSockets, and RuntimeError where no middleware has checked.
     """
     checked_filter(fields)
 

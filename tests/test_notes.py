@@ -28,9 +28,3 @@ def test_each_function_tells_its_notes_and_those_further_in(function: Callable[.
         told.append(noted(guard(told[-1], passes), note))
     assert [asked(one) for one in told] == [(), (INNER,), (INNER,), (INNER, OUTER), (INNER, OUTER)]
     assert [filters_of(one) for one in told] == [(), (), (FIELDS,), (FIELDS,), (FIELDS, OTHERS)]
-
-
-def test_a_class_tells_what_is_noted_with_it_and_not_with_those_below() -> None:
-    above = noted(type("Above", (), {}), INNER)
-    below = noted(type("Below", (above,), {}), OUTER)
-    assert (asked(above), asked(below)) == ((INNER,), (INNER, OUTER))

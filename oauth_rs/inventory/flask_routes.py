@@ -97,7 +97,7 @@ def _entered(app: Flask, endpoint: str, method: str) -> Iterator[Any]:
     yield view
     view_class = getattr(view, "view_class", None)
     if view_class is not None:
-        # Not what is noted at the class: one below it that dispatches by itself has lost that.
+        # Its own one, for a class that dispatches by itself has lost what those above it ask for.
         yield view_class.dispatch_request
     if view_class is not None and issubclass(view_class, MethodView):
         yield handler(view_class, method)

@@ -148,7 +148,7 @@ def _entered(endpoint: Any, method: str) -> tuple[Any, ...]:
     """What a request must get through, of which each may be decorated."""
     if not isinstance(endpoint, type):
         return endpoint, type(endpoint).__call__
-    # Not what is noted at a class: one below it that dispatches by itself has lost that.
+    # A class that dispatches by itself has lost what those above it ask for.
     if issubclass(endpoint, HTTPEndpoint):
         return endpoint.dispatch, handler(endpoint, method)
     return (endpoint.dispatch, endpoint.on_connect) if issubclass(endpoint, WebSocketEndpoint) else ()

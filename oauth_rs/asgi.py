@@ -116,6 +116,11 @@ class OAuthMiddleware:
         self._changes = bool(changes) or server.filters is not None
         self._http = AwaitingHTTP(http or HTTPSettings())
 
+    @property
+    def server(self) -> ResourceServer:
+        """The server that is asked about each request."""
+        return self._server
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)

@@ -22,9 +22,10 @@ class PublicPaths:
     """`patterns` are whole paths such as `/health`, or all paths below one, such as `/docs/*`.
 
     Begun with a host, as `//sandbox.example.com/*`, a pattern holds for requests to that host alone.
+    `paths` are the patterns without their hosts.
     """
 
-    __slots__ = ("_anywhere", "_at")
+    __slots__ = ("_anywhere", "_at", "paths")
 
     def __init__(self, patterns: Iterable[str]) -> None:
         hosts: dict[str, list[str]] = {}
@@ -37,6 +38,7 @@ class PublicPaths:
             if host.endswith((":80", ":443")):
                 raise ValueError(f"{pattern!r}: leave the default port out")
             hosts.setdefault(host.lower(), []).append(_checked(pattern, slash + path if host else pattern))
+        self.paths = tuple(path for paths in hosts.values() for path in paths)
         self._anywhere = _Paths(hosts.pop("", []))
         self._at = {host: _Paths(paths) for host, paths in hosts.items()}
 

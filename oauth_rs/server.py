@@ -92,7 +92,7 @@ class ResourceServer:
             )
         if replay is None and any(scheme.binds_requests for scheme in schemes):
             logger.warning("used nonces are kept in the memory of this process: give replay= where there are more")
-        self._optional = credentials == "optional"
+        self.credentials = credentials
         self._deny, self._user = deny, user
         self._url = url
         # `or` would take a store of the user's that is empty, and says so with __len__, for none.
@@ -234,7 +234,7 @@ class ResourceServer:
         self._check_host(request)
         if sets:
             raise InvalidRequest("several_credentials", "The request carries more than one set of credentials.")
-        if not self._optional:
+        if self.credentials != "optional":
             raise no_credentials()
 
     def _check_host(self, request: Request) -> None:

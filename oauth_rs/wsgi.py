@@ -112,6 +112,11 @@ class OAuthMiddleware:
         self._changes = bool(changes) or server.filters is not None
         self._http = BlockingHTTP(http or HTTPSettings())
 
+    @property
+    def server(self) -> ResourceServer:
+        """The server that is asked about each request."""
+        return self._server
+
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = WSGIRequest(environ)
         checked = Checked(self, request.root)

@@ -104,6 +104,10 @@ def test_the_grant_stands_in_every_place_that_frameworks_look(server: ResourceSe
     assert call_asgi(app, headers=bearer(issuer.token()), state={"from": "lifespan"}).status == 200
 
 
+def test_the_middleware_tells_which_server_it_asks(server: ResourceServer) -> None:
+    assert OAuthMiddleware(echo, server).server is server
+
+
 def test_without_a_grant_these_places_say_so(server: ResourceServer) -> None:
     async def look(scope: Any, receive: Any, send: Any) -> None:
         assert scope[GRANT] is None

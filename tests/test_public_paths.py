@@ -136,6 +136,11 @@ def test_nothing_is_public_at_another_host(host: str, path: str) -> None:
     assert not HOSTS.cover(path, host)
 
 
+def test_the_paths_of_patterns_are_known_without_their_hosts() -> None:
+    assert HOSTS.paths == ("/health", "/*", "/docs/*", "/x")
+    assert PUBLIC.paths == ("/health", "/docs/*", "/a/b")
+
+
 def test_the_hosts_that_patterns_name_are_known() -> None:
     assert set(HOSTS.hosts) == {"sandbox.example.com", "api.example.com:8443", "[::1]:81"}
     assert not PUBLIC.hosts

@@ -433,6 +433,7 @@ def optional(issuer: Issuer) -> ResourceServer:
 
 def test_where_credentials_are_optional_a_request_without_any_is_anonymous(optional: ResourceServer) -> None:
     assert play(optional.authenticate(PlainRequest())) is None
+    assert optional.credentials == "optional"
 
 
 def test_where_credentials_are_optional_a_request_without_any_is_anonymous_wherever_they_may_be(issuer: Issuer) -> None:

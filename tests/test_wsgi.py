@@ -397,6 +397,10 @@ def test_a_repeated_header_of_another_name_is_refused(issuer: Issuer) -> None:
     assert call_wsgi(protected(unreachable, server), headers=headers).status == 400
 
 
+def test_the_middleware_tells_which_server_it_asks(server: ResourceServer) -> None:
+    assert OAuthMiddleware(echo, server).server is server
+
+
 def test_the_middleware_stands_the_validator_on_both_sides(server: ResourceServer, issuer: Issuer) -> None:
     environ = environ_of("GET", "/photos", bearer(issuer.token()), None)
     assert isinstance(run_wsgi(protected(protected(echo, server), server), environ), Answer)

@@ -14,7 +14,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
 from ..wsgi import OAuthMiddleware
-from .layers import layers, server_of
+from .layers import layers
 from .pieces import ANGLES, Anything, Piece, literal, pieces
 from .places import HERE, Earlier, Found, Place, handler, opaque
 
@@ -32,7 +32,7 @@ def walk(app: Any, place: Place = HERE, flask: Flask | None = None) -> Iterator[
     for layer in layers(app, Flask):
         owner = getattr(layer, "__self__", None)
         if isinstance(layer, OAuthMiddleware):
-            place = place.behind(server_of(layer))
+            place = place.behind(layer.server)
         elif isinstance(layer, DispatcherMiddleware):
             for prefix, mounted in layer.mounts.items():
                 yield from walk(mounted, place.below(literal(prefix)))

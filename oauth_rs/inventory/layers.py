@@ -6,9 +6,6 @@ Runs none of them. Knows no framework.
 from types import MethodType
 from typing import Any
 
-from .. import asgi, wsgi
-from ..server import ResourceServer
-
 # What middlewares call the application behind them. One that keeps it elsewhere hides all that is further in.
 _NAMES = ("app", "_app", "application")
 _DEEPEST = 100  # an object that makes up its attributes would go on for ever
@@ -21,11 +18,6 @@ def layers(app: Any, *whole: type) -> list[Any]:
         found.append(app)
         app = None if isinstance(app, (type, *whole)) else _inner(app)
     return found
-
-
-def server_of(middleware: wsgi.OAuthMiddleware | asgi.OAuthMiddleware) -> ResourceServer:
-    """The server that `middleware` asks."""
-    return middleware._server  # noqa: SLF001 - a friend: the middlewares offer it to nobody else
 
 
 def _inner(layer: Any) -> Any:

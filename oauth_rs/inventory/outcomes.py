@@ -101,7 +101,8 @@ def _stage(server: ResourceServer, method: str, path: str, host: str) -> Stage:
         return Stage("public")
     policy = server.policy
     if policy is None:
-        return Stage("optional") if _is_optional(server) else Stage("protected", (Asked("server", AllOf()),))
+        is_optional = server.credentials == "optional"
+        return Stage("optional") if is_optional else Stage("protected", (Asked("server", AllOf()),))
     rule = _rule(policy, _Request(method, path))
     if rule is None:
         return Stage("refused")
@@ -122,7 +123,3 @@ def _rule(policy: Policy, request: _Request) -> OperationRule | None:
     except OAuthError:  # as for a path that can be read in more than one way
         return None
     return None if operation is None else operation.rule
-
-
-def _is_optional(server: ResourceServer) -> bool:
-    return server._optional  # noqa: SLF001 - a friend: it is of no use to others

@@ -20,7 +20,7 @@ from ..asgi import OAuthMiddleware
 from ..notes import asked
 from ..scopes import AllOf, Requirement
 from ..server import ResourceServer
-from .layers import layers, server_of
+from .layers import layers
 from .pieces import literal, pieces
 from .places import HERE, Asked, Earlier, Found, Place, handler, label, opaque
 
@@ -40,7 +40,7 @@ def walk(app: Any, place: Place = HERE, router: Router | None = None) -> Iterato
     for layer in layers(app, *_WHOLE):
         owner = getattr(layer, "__self__", None)
         if isinstance(layer, OAuthMiddleware):
-            place = place.behind(server_of(layer))
+            place = place.behind(layer.server)
         elif isinstance(layer, Starlette):
             # FastAPI may set its root_path, for all that is further in.
             root_path = getattr(layer, "root_path", "")
@@ -115,7 +115,7 @@ def _route(kind: Any, route: Any, place: Place) -> Iterator[Found]:
         yield from walk(route.app, _below(route, place))
     elif isinstance(kind, Route | WebSocketRoute):
         for layer in layers(route.app, *_WHOLE):
-            place = place.behind(server_of(layer)) if isinstance(layer, OAuthMiddleware) else place
+            place = place.behind(layer.server) if isinstance(layer, OAuthMiddleware) else place
         yield from _endpoint(kind, route, _below(route, place))
     else:
         yield opaque(kind, place)

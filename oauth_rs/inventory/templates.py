@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from werkzeug.routing import BaseConverter, Map, Rule
 
-from ..public_paths import PublicPaths
 from ..server import ResourceServer
 from .pieces import ANGLES, Piece, pieces
 
@@ -37,7 +36,7 @@ def templates(server: ResourceServer) -> tuple[Template, ...]:
     names = [name for name, _ in server.policy.rules()] if server.policy is not None else []
     paths = [path for _, _, path in (name.partition(" ") for name in names) if path.startswith("/")]
     if server.public is not None:
-        paths += _public(server.public)
+        paths += [path.replace("*", _BELOW) for path in server.public.paths]  # it is the end of those that have one
     return tuple(segments(tuple(pieces(path, ANGLES, _converters(path)))) for path in dict.fromkeys(paths))
 
 
@@ -89,12 +88,6 @@ def _segment(parts: Sequence[Piece]) -> Segment:
     variables = [part for part in parts if part.converter is not None]
     spans = any("/" in sample for part in variables for sample in part.samples)
     return Segment(tuple(value.strip("/") for value in found), not variables, spans)
-
-
-def _public(public: PublicPaths) -> Iterator[str]:
-    for paths in (public._anywhere, *public._at.values()):  # noqa: SLF001 - a friend: they are of no use to others
-        yield from sorted(paths._exact)  # noqa: SLF001
-        yield from (prefix + _BELOW for prefix in paths._prefixes)  # noqa: SLF001
 
 
 def _converters(path: str) -> Mapping[str, Any]:

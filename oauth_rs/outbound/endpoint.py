@@ -18,7 +18,7 @@ from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError
-from .flight import Places
+from .flight import Slots
 from .parameters import Fields
 
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
@@ -68,7 +68,7 @@ class TokenEndpoint:
         self.issuer, self.client_id, self.method = issuer, client.client_id, method
         self.place = place
         self.breaker = Breaker(failures=1) if breaker is None else breaker
-        self.places = Places(MAX_ASKS)
+        self.slots = Slots(MAX_ASKS)
         self._client, self._url, self._found, self._clock = client, url, "", monotonic
         self._forgiven, self._complaints = forgiven, Complaints()
 

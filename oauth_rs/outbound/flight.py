@@ -1,6 +1,6 @@
 """One outcome that threads and tasks wait for, on any number of event loops, under asyncio and trio.
 
-What brings it about runs in a thread of its own, so it belongs to no event loop and dies with no caller; `Places`
+What brings it about runs in a thread of its own, so it belongs to no event loop and dies with no caller; `Slots`
 bounds how many do. Knows nothing of tokens.
 """
 
@@ -50,8 +50,8 @@ class Flight(Generic[T]):
         return self._future.result() if self._future.done() else None
 
 
-class Places:
-    """`count` places in each process; a fork begins with all of them free."""
+class Slots:
+    """`count` slots in each process; a fork begins with all of them free."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -144,14 +144,14 @@ class TokenSource:
         """The request under way, or a new one; None while it is too early for that, or there are too many others."""
         if ours.flight is not None and ours.flight.joinable():
             return ours.flight
-        if self._wait(now) > 0 or not self._endpoint.places.take():
+        if self._wait(now) > 0 or not self._endpoint.slots.take():
             return None
         flight: Flight[Outcome] = Flight(self._patience)
         try:
             # Running before others can find it: where no thread can be started, nobody may wait for one.
             threading.Thread(target=self._fly, args=(flight, ours), name="oauth_rs-token", daemon=True).start()
         except RuntimeError:
-            self._endpoint.places.give_back()
+            self._endpoint.slots.give_back()
             return None
         ours.flight = flight
         return flight
@@ -165,7 +165,7 @@ class TokenSource:
         except (OutboundError, OAuthError) as error:
             outcome = error
         finally:
-            self._endpoint.places.give_back()
+            self._endpoint.slots.give_back()
             with ours.lock:
                 if ours.flight is flight:  # when its time was up another may have taken its place
                     self._note(outcome)

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from oauth_rs.outbound.flight import Flight, Places
+from oauth_rs.outbound.flight import Flight, Slots
 
 PATIENCE = 5.0
 
@@ -126,19 +126,19 @@ def test_an_event_loop_that_has_ended_is_not_woken(backend: str, caplog: pytest.
     assert not [record for record in caplog.records if record.name == "concurrent.futures"]
 
 
-def test_there_are_so_many_places_and_no_more() -> None:
-    places = Places(2)
-    assert [places.take() for _ in range(4)] == [True, True, False, False]
-    places.give_back()
-    assert [places.take() for _ in range(2)] == [True, False]
+def test_there_are_so_many_slots_and_no_more() -> None:
+    slots = Slots(2)
+    assert [slots.take() for _ in range(4)] == [True, True, False, False]
+    slots.give_back()
+    assert [slots.take() for _ in range(2)] == [True, False]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_begins_with_all_places_free() -> None:
-    places = Places(1)
-    assert places.take()
+def test_a_fork_begins_with_all_slots_free() -> None:
+    slots = Slots(1)
+    assert slots.take()
     child = os.fork()
     if child == 0:
-        os._exit(0 if places.take() and not places.take() else 1)
+        os._exit(0 if slots.take() and not slots.take() else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert not places.take()
+    assert not slots.take()

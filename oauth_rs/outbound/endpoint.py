@@ -18,8 +18,8 @@ from ..quiet import Complaints
 from ..urls import secure_for_secrets
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError
-from .flight import Slots
 from .parameters import Fields
+from .pending import Slots
 
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
 LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it

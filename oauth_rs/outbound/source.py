@@ -25,7 +25,7 @@ from .answer import UNREACHABLE, Token
 from .auth import BearerAuth, Held
 from .endpoint import TokenEndpoint
 from .errors import OutboundError
-from .flight import Flight
+from .pending import Pending
 
 STORE_SECONDS = 5.0  # for what a request does beside HTTP: a store of refresh tokens, Redis
 EXCHANGES = 5  # of HTTP: three for the metadata, one for the token, one more where a refresh token was replaced
@@ -53,10 +53,10 @@ class SharedTokens(Protocol):
 
 @dataclass(slots=True)
 class _Ours:
-    """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
+    """Belongs to one process: a fork must not inherit a lock that somebody holds, nor wait for a thread it has not."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    flight: Flight[Outcome] | None = None
+    pending: Pending[Outcome] | None = None
 
 
 class TokenSource:
@@ -104,12 +104,12 @@ class TokenSource:
         `TokenEndpoint.ask` raises) with the seconds until it is worth trying again.
         """
         found = self._look()
-        return found if isinstance(found, Held) else self._landed(found.wait())
+        return found if isinstance(found, Held) else self._held_of(found.wait())
 
     async def get_awaiting(self) -> Held:
         """The same for callers that await, under asyncio or trio."""
         found = self._look()
-        return found if isinstance(found, Held) else self._landed(await found.awaited())
+        return found if isinstance(found, Held) else self._held_of(await found.awaited())
 
     def refused(self, held: Held, /) -> bool:
         """Drops `held`, which a resource has refused, unless it was replaced. False when that was done too often."""
@@ -123,7 +123,7 @@ class TokenSource:
             self._allowance, self._held, self._refused = allowance, None, held.text
             return True
 
-    def _look(self) -> Held | Flight[Outcome]:
+    def _look(self) -> Held | Pending[Outcome]:
         held, now = self._held, self._clock()
         if held is not None and now < held.refresh_at:
             return held
@@ -132,31 +132,31 @@ class TokenSource:
             held, now = self._held, self._clock()  # somebody may have been quicker
             if held is not None and now < held.refresh_at:
                 return held
-            flight = self._flight(ours, now)
+            pending = self._pending(ours, now)
         if held is not None and now < held.ends_at:
             return held
-        if flight is None:
+        if pending is None:
             # Where this source has not failed, the endpoint has for another one, or too many ask at once.
             raise self._again(self._failure or Unavailable("token_unavailable", UNREACHABLE))
-        return flight
+        return pending
 
-    def _flight(self, ours: _Ours, now: float) -> Flight[Outcome] | None:
+    def _pending(self, ours: _Ours, now: float) -> Pending[Outcome] | None:
         """The request under way, or a new one; None while it is too early for that, or there are too many others."""
-        if ours.flight is not None and ours.flight.joinable():
-            return ours.flight
+        if ours.pending is not None and ours.pending.joinable():
+            return ours.pending
         if self._wait(now) > 0 or not self._endpoint.slots.take():
             return None
-        flight: Flight[Outcome] = Flight(self._patience)
+        pending: Pending[Outcome] = Pending(self._patience)
         try:
             # Running before others can find it: where no thread can be started, nobody may wait for one.
-            threading.Thread(target=self._fly, args=(flight, ours), name="oauth_rs-token", daemon=True).start()
+            threading.Thread(target=self._perform, args=(pending, ours), name="oauth_rs-token", daemon=True).start()
         except RuntimeError:
             self._endpoint.slots.give_back()
             return None
-        ours.flight = flight
-        return flight
+        ours.pending = pending
+        return pending
 
-    def _fly(self, flight: Flight[Outcome], ours: _Ours) -> None:
+    def _perform(self, pending: Pending[Outcome], ours: _Ours) -> None:
         asked_at = self._clock()
         outcome: Outcome = Unavailable("token_request_failed", UNREACHABLE)  # a function of the application raised
         try:
@@ -167,10 +167,10 @@ class TokenSource:
         finally:
             self._endpoint.slots.give_back()
             with ours.lock:
-                if ours.flight is flight:  # when its time was up another may have taken its place
+                if ours.pending is pending:  # when its time was up another may have taken its place
                     self._note(outcome)
-                    ours.flight = None
-            flight.end(outcome)
+                    ours.pending = None
+            pending.end(outcome)
 
     def _note(self, outcome: Outcome) -> None:
         if isinstance(outcome, Held):
@@ -183,7 +183,7 @@ class TokenSource:
         if self._held is not None and now < self._held.ends_at:
             logger.warning("a token of %s was not renewed, the old one serves on: %s", self._name, outcome.reason)
 
-    def _landed(self, outcome: Outcome | None) -> Held:
+    def _held_of(self, outcome: Outcome | None) -> Held:
         if isinstance(outcome, Held):
             return outcome
         raise self._again(outcome or Unavailable("fetch_timeout", UNREACHABLE))

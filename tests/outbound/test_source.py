@@ -365,7 +365,7 @@ def test_a_slow_endpoint_costs_its_timeout(make: Make, provider: Provider) -> No
     assert time.monotonic() - began < 2
 
 
-def test_no_more_requests_are_under_way_than_there_are_places(
+def test_no_more_requests_are_under_way_than_there_are_slots(
     make: Make, provider: Provider, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oauth_rs.outbound.endpoint.MAX_ASKS", 5)
@@ -580,7 +580,7 @@ def test_nothing_is_left_of_those_who_waited(source: TokenSource, provider: Prov
         clock.pass_seconds(30)
     wait_until(no_thread_is_left, SECONDS)
     gc.collect()
-    assert source._ours().flight is None
+    assert source._ours().pending is None
     assert source._http._flights.keys() == {os.getpid()}
 
 

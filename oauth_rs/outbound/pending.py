@@ -19,8 +19,8 @@ import anyio
 T = TypeVar("T")
 
 
-class Flight(Generic[T]):
-    """Under way until `end`. Nobody waits for longer than `patience` seconds, nor joins it after that."""
+class Pending(Generic[T]):
+    """One that is under way until `end`. Nobody waits for longer than `patience` seconds, nor joins it after that."""
 
     __slots__ = ("_future", "_gone_at", "_patience")
 
@@ -43,10 +43,10 @@ class Flight(Generic[T]):
 
     async def awaited(self) -> T | None:
         """The same for tasks. One that is cancelled leaves the others alone."""
-        landed = anyio.Event()
-        self._future.add_done_callback(partial(_wake, _soon(), landed.set))
+        ended = anyio.Event()
+        self._future.add_done_callback(partial(_wake, _soon(), ended.set))
         with anyio.move_on_after(self._patience):
-            await landed.wait()
+            await ended.wait()
         return self._future.result() if self._future.done() else None
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from ..entries import meant
-from .places import Found
+from .places import Served
 from .route import Protection, Route
 from .templates import templates
 from .verdict import judge
@@ -62,7 +62,7 @@ def _unknown(found: Iterable[Route], allow: Collection[str]) -> list[str]:
     return [f"allow names {name!r}, which is no route: {meant(name, names)}" for name in allow if name not in names]
 
 
-def _found(app: Any) -> Iterator[Found]:
+def _found(app: Any) -> Iterator[Served]:
     # An object of a framework that was not imported cannot be here.
     if "flask" in sys.modules:
         from . import flask_routes  # noqa: PLC0415

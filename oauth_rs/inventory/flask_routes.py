@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 from ..wsgi import OAuthMiddleware
 from .layers import layers
 from .pieces import ANGLES, Anything, Piece, literal, pieces
-from .places import HERE, Earlier, Found, Place, handler, opaque
+from .places import HERE, Earlier, Place, Served, handler, opaque
 
 _SLASH = Anything("/?")  # where it may be left out, it may be there too
 
@@ -26,7 +26,7 @@ def reads(app: Any) -> bool:
     return any(isinstance(layer, Flask | DispatcherMiddleware) for layer in layers(app, Flask))
 
 
-def walk(app: Any, place: Place = HERE, flask: Flask | None = None) -> Iterator[Found]:
+def walk(app: Any, place: Place = HERE, flask: Flask | None = None) -> Iterator[Served]:
     """All that `app` answers to; `flask` is the application whose `wsgi_app` it is."""
     layer = app
     for layer in layers(app, Flask):
@@ -48,7 +48,7 @@ def walk(app: Any, place: Place = HERE, flask: Flask | None = None) -> Iterator[
         yield opaque(layer, place, itself=True)
 
 
-def _rules(app: Flask, place: Place) -> Iterator[Found]:
+def _rules(app: Flask, place: Place) -> Iterator[Served]:
     rules = [rule for rule in app.url_map.iter_rules() if not rule.build_only]
     found = [list(_rule(app, rule, place)) for rule in rules]
     before: dict[int, tuple[Earlier, ...]] = {}
@@ -60,10 +60,10 @@ def _rules(app: Flask, place: Place) -> Iterator[Found]:
         yield from (replace(each, before=before[number]) for each in of_rule)
 
 
-def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Found]:
+def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Served]:
     there = _place(app, rule, place)
     for method in sorted(_methods(rule)):
-        yield Found(method=method, place=there, endpoint=rule.endpoint).through(*_entered(app, rule.endpoint, method))
+        yield Served(method=method, place=there, endpoint=rule.endpoint).through(*_entered(app, rule.endpoint, method))
 
 
 def _order(rule: Rule) -> list[tuple[bool, Any]]:

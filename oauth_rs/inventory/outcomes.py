@@ -12,7 +12,7 @@ from ..errors import OAuthError
 from ..policy import OperationRule, PassThrough, Policy, Public
 from ..scopes import AllOf
 from ..server import ResourceServer
-from .places import Asked, Example, Found
+from .places import Asked, Example, Served
 from .templates import Template
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -57,7 +57,7 @@ class _Request:
         return ()
 
 
-def outcomes(found: Found, templates: Templates) -> list[Outcome]:
+def outcomes(found: Served, templates: Templates) -> list[Outcome]:
     """What becomes of requests with each of the methods, each outcome once, with the first path that has it."""
     examples = found.place.examples(templates)
     ends: list[Outcome] = []
@@ -71,7 +71,7 @@ def outcomes(found: Found, templates: Templates) -> list[Outcome]:
     return ends
 
 
-def _outcome(found: Found, method: str, example: Example) -> Outcome:
+def _outcome(found: Served, method: str, example: Example) -> Outcome:
     host = found.place.host.lower()
     stages = tuple(_stage(server, method, "".join(example[depth:]), host) for server, depth, _ in found.place.passed)
     words = [stage.word for stage in stages]

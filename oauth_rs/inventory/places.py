@@ -112,7 +112,7 @@ class Earlier(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Served:
     """A method of a place, what answers there, and what that asks for and filters by itself.
 
     `before` are asked ahead of it.
@@ -125,7 +125,7 @@ class Found:
     filters: tuple[FieldFilter, ...] = ()
     before: tuple[Earlier, ...] = ()
 
-    def through(self, *entered: Any) -> "Found":
+    def through(self, *entered: Any) -> "Served":
         """The same, where a request must also get through each of `entered`, which may be decorated."""
         wanted = (Asked("decorator", requirement) for part in entered for requirement in asked(part))
         filters = (fields for part in entered for fields in filters_of(part))
@@ -146,9 +146,9 @@ class Found:
         return own or examples  # what seems to be in the way of it altogether may not be
 
 
-def opaque(app: object, place: Place, *, itself: bool = False) -> Found:
+def opaque(app: object, place: Place, *, itself: bool = False) -> Served:
     """An application that cannot be looked into: all below `place`, and `itself` where that leads there too."""
-    return Found(method="*", place=place.below(_FROM_HERE if itself else _BELOW), endpoint=label(app))
+    return Served(method="*", place=place.below(_FROM_HERE if itself else _BELOW), endpoint=label(app))
 
 
 def label(thing: Any) -> str:

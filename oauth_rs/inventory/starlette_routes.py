@@ -22,7 +22,7 @@ from ..scopes import AllOf, Requirement
 from ..server import ResourceServer
 from .layers import layers
 from .pieces import literal, pieces
-from .places import HERE, Asked, Earlier, Found, Place, handler, label, opaque
+from .places import HERE, Asked, Earlier, Place, Served, handler, label, opaque
 
 _WHOLE = (Starlette, Router, BaseRoute)
 _SERVED = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY")  # by an HTTPEndpoint
@@ -34,7 +34,7 @@ def reads(app: Any) -> bool:
     return any(isinstance(layer, _WHOLE) for layer in layers(app, *_WHOLE))
 
 
-def walk(app: Any, place: Place = HERE, router: Router | None = None) -> Iterator[Found]:
+def walk(app: Any, place: Place = HERE, router: Router | None = None) -> Iterator[Served]:
     """All that `app` answers to; `router` is the one whose `middleware_stack` it is."""
     layer = app
     for layer in layers(app, *_WHOLE):
@@ -80,14 +80,14 @@ def _declared(middleware: Middleware) -> ResourceServer | None:
     return server if isinstance(server, ResourceServer) else None
 
 
-def _routes(router: Router, place: Place) -> Iterator[Found]:
+def _routes(router: Router, place: Place) -> Iterator[Served]:
     earlier: list[Earlier] = []  # the first that fits is taken
     for found in _of_router(router, place):
         yield replace(found, before=(*earlier, *found.before))
         earlier.append(found.earlier())
 
 
-def _of_router(router: Router, place: Place) -> Iterator[Found]:
+def _of_router(router: Router, place: Place) -> Iterator[Served]:
     for kind, route in _in_effect(router):
         yield from _route(kind, route, place)
     for low in getattr(router, "_iter_low_priority_routes", tuple)():  # built frontends, which FastAPI serves last
@@ -108,7 +108,7 @@ def _in_effect(router: Router) -> Iterator[tuple[Any, Any]]:
         yield from ((context.original_route, context) for context in contexts(router.routes))
 
 
-def _route(kind: Any, route: Any, place: Place) -> Iterator[Found]:
+def _route(kind: Any, route: Any, place: Place) -> Iterator[Served]:
     if isinstance(kind, Host):
         yield from walk(route.app, place.at(route.host, *route.param_convertors))
     elif isinstance(kind, Mount):
@@ -126,13 +126,13 @@ def _below(route: Any, place: Place) -> Place:
     return there.with_parameters(*route.param_convertors)
 
 
-def _endpoint(kind: Any, route: Any, place: Place) -> Iterator[Found]:
+def _endpoint(kind: Any, route: Any, place: Place) -> Iterator[Served]:
     endpoint = route.endpoint
     while isinstance(endpoint, partial):
         endpoint = endpoint.func
     before = tuple(_by_dependencies(getattr(route, "dependant", None)))
     for method in ["WEBSOCKET"] if isinstance(kind, WebSocketRoute) else sorted(_methods(route, endpoint)):
-        found = Found(method=method, place=place, endpoint=label(endpoint), asked=before)
+        found = Served(method=method, place=place, endpoint=label(endpoint), asked=before)
         yield found.through(*_entered(endpoint, method))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..policy import APIScopes, NoScopes
 from ..scopes import AllOf, AnyOf, Requirement, parameters_of
 from .outcomes import Outcome, Stage, Templates, outcomes
-from .places import Asked, Found, Passed, Place
+from .places import Asked, Passed, Place, Served
 from .route import Protection, Route, described
 from .templates import templates
 
@@ -19,7 +19,7 @@ _WEAKEST_FIRST = (*_OPEN, "protected", "closed", "refused")
 _TOLD = 6  # of the rules that one route falls under
 
 
-def judge(found: Found, templates: Templates = templates) -> Route:
+def judge(found: Served, templates: Templates = templates) -> Route:
     """The route, and the weakest of what becomes of requests to it."""
     ends = outcomes(found, templates)
     least = min((end.protection for end in ends), key=_WEAKEST_FIRST.index)
@@ -47,12 +47,12 @@ def judge(found: Found, templates: Templates = templates) -> Route:
     )
 
 
-def _protection(found: Found, weakest: Outcome) -> Protection:
+def _protection(found: Served, weakest: Outcome) -> Protection:
     protection: Any = weakest.protection  # where it is closed, that is a problem
     return "preflight" if found.method == "OPTIONS" and _lets_preflights_in(found, protection) else protection
 
 
-def _lets_preflights_in(found: Found, protection: str) -> bool:
+def _lets_preflights_in(found: Served, protection: str) -> bool:
     """True when what stands in front of a route is all there is, and lets preflights pass (Fetch standard, 4.8)."""
     return bool(found.place.passed) and not found.asked and protection in {"protected", "refused"}
 
@@ -63,7 +63,7 @@ def _differ(ends: Sequence[Outcome]) -> bool:
     return any(end.protection in _OPEN and end.method in protected for end in ends)
 
 
-def _several(found: Found, ends: Sequence[Outcome]) -> str:
+def _several(found: Served, ends: Sequence[Outcome]) -> str:
     """What the rules say that a route falls under, with a path for each; "" for one."""
     told: list[Outcome] = []
     for end in ends:
@@ -75,7 +75,7 @@ def _several(found: Found, ends: Sequence[Outcome]) -> str:
     return "several rules decide here: " + ", ".join([_text(found, end) for end in told[:_TOLD]] + more)
 
 
-def _text(found: Found, end: Outcome) -> str:
+def _text(found: Served, end: Outcome) -> str:
     where = f"{end.method} {end.path}" if found.method == "*" else end.path
     names = [name for stage in end.stages if (name := _name(stage))]
     by = f" by {' and '.join(names)}" if names else ""
@@ -103,7 +103,7 @@ def _any_of(ways: Sequence[tuple[Requirement, ...]]) -> tuple[Requirement, ...]:
     return (AnyOf(*(AllOf(*way) for way in different)),) if all(different) else ()
 
 
-def _problems(found: Found, weakest: Outcome) -> Iterator[str]:
+def _problems(found: Served, weakest: Outcome) -> Iterator[str]:
     if found.asked and not found.place.passed:
         yield "it asks for a grant, and no middleware stands in front of it: every request ends as a 500"
     if weakest.protection == "closed":

@@ -6,7 +6,7 @@ import pytest
 from oauth_rs import DirectURL
 from oauth_rs.inventory.outcomes import Outcome, outcomes
 from oauth_rs.inventory.pieces import Anything, Piece, literal
-from oauth_rs.inventory.places import HERE, Asked, Found, Place
+from oauth_rs.inventory.places import HERE, Asked, Place, Served
 from oauth_rs.inventory.templates import templates
 from oauth_rs.policy import NoScopes, Operation, OperationRule, OperationScopes, PassThrough, Public
 from oauth_rs.request import Request
@@ -18,7 +18,7 @@ PHOTO = (literal("/photos/"), Piece("<id>", ("1729", "example"), Anything("[^/]+
 
 def ends(place: Place, method: str = "GET", *asked: Asked) -> list[Outcome]:
     there = place.below(*PHOTO)
-    return outcomes(Found(method=method, place=there, endpoint="photo", asked=asked), templates)
+    return outcomes(Served(method=method, place=there, endpoint="photo", asked=asked), templates)
 
 
 def told(found: list[Outcome]) -> list[str]:
@@ -113,9 +113,9 @@ def test_a_server_sees_the_path_from_where_it_stands(server: Servers) -> None:
 
 def test_a_path_that_another_route_answers_is_no_example(server: Servers) -> None:
     place = HERE.behind(server(public=["/photos/open"]))
-    first = Found(method="GET", place=place.below(literal("/photos/open")), endpoint="open").earlier()
+    first = Served(method="GET", place=place.below(literal("/photos/open")), endpoint="open").earlier()
     for before, expected in ((), ["protected", "public"]), ((first,), ["protected"]):
-        found = Found(method="GET", place=place.below(*PHOTO), endpoint="photo", before=before)
+        found = Served(method="GET", place=place.below(*PHOTO), endpoint="photo", before=before)
         assert [one.protection for one in outcomes(found, templates)] == expected
 
 

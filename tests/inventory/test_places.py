@@ -6,7 +6,7 @@ from werkzeug.routing import Map, Rule
 
 from oauth_rs.fields import FieldFilter
 from oauth_rs.inventory.pieces import ANGLES, literal, pieces
-from oauth_rs.inventory.places import HERE, Asked, Found, Place, handler, label, opaque
+from oauth_rs.inventory.places import HERE, Asked, Place, Served, handler, label, opaque
 from oauth_rs.inventory.templates import templates
 from oauth_rs.notes import noted
 from oauth_rs.policy import OperationScopes
@@ -67,12 +67,12 @@ def test_the_root_path_is_that_of_the_servers_further_out(server: Servers) -> No
     assert [passed.root_path for passed in place.passed] == ["/api", ""]
 
 
-def found_at(template: str, method: str = "GET", host: str = "") -> Found:
-    return Found(method=method, place=at(template).at(host), endpoint="x")
+def found_at(template: str, method: str = "GET", host: str = "") -> Served:
+    return Served(method=method, place=at(template).at(host), endpoint="x")
 
 
 BOTH = ["/p/live", "/p/1729"]
-EARLIER: dict[str, tuple[Found, list[str]]] = {
+EARLIER: dict[str, tuple[Served, list[str]]] = {
     "the same path": (found_at("/p/live"), ["/p/1729"]),
     "a converter": (found_at("/p/<any(live, dead):x>"), ["/p/1729"]),
     "all below": (found_at("/p/<path:x>"), BOTH),  # there would be nothing left
@@ -85,14 +85,14 @@ EARLIER: dict[str, tuple[Found, list[str]]] = {
 
 
 @pytest.mark.parametrize(("other", "left"), EARLIER.values(), ids=EARLIER)
-def test_what_another_route_answers_is_not_led_here(other: Found, left: list[str]) -> None:
-    here = Found(method="GET", place=at("/p/<x>"), endpoint="x", before=(other.earlier(),))
+def test_what_another_route_answers_is_not_led_here(other: Served, left: list[str]) -> None:
+    here = Served(method="GET", place=at("/p/<x>"), endpoint="x", before=(other.earlier(),))
     paths = ["".join(one) for one in here.led_here("GET", [("/p/", "live"), ("/p/", "1729")])]
     assert paths == left
 
 
 def test_what_answers_any_method_answers_no_handshake() -> None:
-    here = Found(method="WEBSOCKET", place=at("/p/<x>"), endpoint="x", before=(found_at("/p/live", "*").earlier(),))
+    here = Served(method="WEBSOCKET", place=at("/p/<x>"), endpoint="x", before=(found_at("/p/live", "*").earlier(),))
     assert len(here.led_here("WEBSOCKET", [("/p/", "live"), ("/p/", "1729")])) == 2
 
 
@@ -100,7 +100,7 @@ def test_what_decorators_ask_for_and_filter_is_told_after_what_was_asked_before(
     fields = FieldFilter({"a": ["b"]})
     first, second = noted(noted(lambda: None, AllOf("a")), fields), noted(lambda: None, AllOf("b"))
     before = Asked("dependency", AllOf("c"))
-    found = Found(method="GET", place=HERE, endpoint="x", asked=(before,)).through(first, lambda: None, second)
+    found = Served(method="GET", place=HERE, endpoint="x", asked=(before,)).through(first, lambda: None, second)
     assert found.asked == (before, Asked("decorator", AllOf("a")), Asked("decorator", AllOf("b")))
     assert found.filters == (fields,)
 

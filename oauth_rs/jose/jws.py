@@ -21,7 +21,7 @@ JSON_OBJECT = (b"e", b"I", b"C", b"D")
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class JOSEHeader:
     """The protected header members that decide something. `typ` is as `media_type` gives it, "" when absent."""
 
     alg: str
@@ -34,7 +34,7 @@ class CompactJWS:
 
     __slots__ = ("_claims", "header", "payload", "signature", "signing_input")
 
-    def __init__(self, header: Header, signing_input: bytes, payload: bytes, signature: bytes) -> None:
+    def __init__(self, header: JOSEHeader, signing_input: bytes, payload: bytes, signature: bytes) -> None:
         self.header = header
         self.signing_input = signing_input
         self.payload = payload
@@ -86,7 +86,7 @@ def media_type(typ: str) -> str:
     return typ.lower().removeprefix("application/")
 
 
-def _header(segment: bytes) -> Header:
+def _header(segment: bytes) -> JOSEHeader:
     members = json_object(base64url_decode(segment))
     if "alg" not in members:
         raise ValueError("alg is missing")
@@ -94,7 +94,7 @@ def _header(segment: bytes) -> Header:
         # No extension is understood here, so none may be critical (RFC 7515 4.1.11); b64 is nothing unless it is
         # critical (RFC 7797 section 6).
         raise InvalidToken("crit_not_supported", "The access token demands an extension that is not supported.")
-    return Header(
+    return JOSEHeader(
         _text(members["alg"]),
         _text(members["kid"]) if "kid" in members else None,
         media_type(_text(members.get("typ", ""))),

@@ -14,7 +14,7 @@ from ..encoding import base64url_decode, json_object
 from ..errors import InvalidToken
 from ..jose.claims import MAX_NUMERIC_DATE, numeric_date
 from ..jose.jwk import Key
-from ..jose.jws import Header, parse
+from ..jose.jws import JOSEHeader, parse
 
 VALID, INVALID, SUSPENDED = 0, 1, 2  # section 7.1
 MAX_STATUS_BYTES = 1 << 20  # inflated: eight million tokens of one bit, or a million of eight; kept for each list
@@ -89,7 +89,7 @@ class StatusListToken:
             raise ValueError("it is not signed in a way that is accepted") from error
         if jws.header.typ != TYP:  # whatever else this issuer signs must not pass for a list
             raise ValueError(f"its typ is not {TYP}")
-        self.header: Header = jws.header
+        self.header: JOSEHeader = jws.header
         self._signing_input, self._signature = token[: -len(last) - 1], jws.signature
 
     def read(self, key: Key, *, uri: str, issuer: str, now: float) -> StatusList:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oauth_rs.errors import InvalidToken
 from oauth_rs.jose import jws
-from oauth_rs.jose.jws import JSON_OBJECT, MAX_TOKEN_BYTES, CompactJWS, Header, parse
+from oauth_rs.jose.jws import JSON_OBJECT, MAX_TOKEN_BYTES, CompactJWS, JOSEHeader, parse
 from tests.support.issuing import Issuer
 
 PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "signatures.json").read_text())
@@ -35,7 +35,7 @@ def refused(bad: bytes) -> str:
 
 def test_a_token_is_taken_apart() -> None:
     parts = parse(token({"alg": "ES256", "kid": "k1", "typ": "at+jwt", "other": [1]}, b'{"sub":"ada"}', b"\xff\xfe"))
-    assert parts.header == Header(alg="ES256", kid="k1", typ="at+jwt")
+    assert parts.header == JOSEHeader(alg="ES256", kid="k1", typ="at+jwt")
     assert parts.payload == b'{"sub":"ada"}'
     assert parts.signature == b"\xff\xfe"
     assert (
@@ -45,7 +45,7 @@ def test_a_token_is_taken_apart() -> None:
 
 
 def test_kid_and_typ_may_be_absent() -> None:
-    assert parse(token(ALG)).header == Header(alg="ES256", kid=None, typ="")
+    assert parse(token(ALG)).header == JOSEHeader(alg="ES256", kid=None, typ="")
 
 
 @pytest.mark.parametrize("vector", [one for one in PUBLISHED["vectors"] if one["valid"]], ids=lambda one: one["id"])
@@ -227,7 +227,7 @@ def test_the_worst_header_that_fits_is_refused_at_once(filling: bytes) -> None:
 @pytest.mark.parametrize("value", [{"kty": "oct", "k": "AAAA"}, "https://evil.example/keys", ["MIIB"], None, 1])
 def test_keys_and_addresses_in_the_header_are_not_even_read(member: str, value: Any) -> None:
     parts = parse(token({**ALG, member: value}))
-    assert parts.header == Header(alg="ES256", kid=None, typ="")
+    assert parts.header == JOSEHeader(alg="ES256", kid=None, typ="")
     assert not hasattr(parts.header, member)
 
 
@@ -235,7 +235,7 @@ def test_headers_are_remembered_by_their_bytes_and_long_ones_not_at_all() -> Non
     jws._remembered.cache_clear()
     assert parse(token(ALG, b"1")).header is parse(token(ALG, b"2")).header
     long_header = {**ALG, "kid": "k" * 600}
-    assert parse(token(long_header)).header == parse(token(long_header)).header == Header("ES256", "k" * 600, "")
+    assert parse(token(long_header)).header == parse(token(long_header)).header == JOSEHeader("ES256", "k" * 600, "")
     assert jws._remembered.cache_info().currsize == 1
 
 

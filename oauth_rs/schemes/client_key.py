@@ -29,7 +29,7 @@ from ..model import Grant
 from ..request import Request
 from ..scopes import checked_scope
 from . import Places, Site
-from .client_presentation import BasicAuth, Presentation, Presentations, Presented
+from .client_presentation import BasicAuth, Presentation, Presentations, PresentedSecret
 
 _UNPROVED = "The client is unknown, or its secret or key is not good."  # nobody is told which
 _NOBODYS_HASH = digest_of(new_secret())  # of a secret that nobody has: what an unknown client is checked against
@@ -140,7 +140,7 @@ class ClientKey:
         )
 
 
-def _proved(client: Found, presented: Presented, digest: str) -> RegisteredClient:
+def _proved(client: Found, presented: PresentedSecret, digest: str) -> RegisteredClient:
     """The client, when the secret or key is its own. Who is unknown is checked as all others are, and refused after."""
     asked, _, is_key = presented
     good = _is_among(digest, _hashes(client, is_key=is_key), MAX_KEYS if is_key else 1)

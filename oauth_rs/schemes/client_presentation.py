@@ -52,7 +52,7 @@ Presentation: TypeAlias = BasicAuth | SecretHeaders | KeyHeader
 _KINDS = (BasicAuth, SecretHeaders, KeyHeader)
 
 
-class Presented(NamedTuple):
+class PresentedSecret(NamedTuple):
     """What a request shows. `client_id` is None where the key alone names its client."""
 
     client_id: str | None
@@ -120,7 +120,7 @@ class Presentations:
             found += [_packed(number, client_id, secret) for _, client_id, (number, secret) in sets]
         return found
 
-    def read(self, credentials: bytes) -> Presented:
+    def read(self, credentials: bytes) -> PresentedSecret:
         """What one of `sets` holds, or what follows `Basic`. Raises InvalidRequest (`malformed_credentials`)."""
         if not credentials.startswith(b" "):
             return _in_basic(credentials)
@@ -129,7 +129,7 @@ class Presentations:
             raise _malformed()
         place, end = self._headers[int(number)], int(length)
         client_id = _text(sent[:end], MAX_CLIENT_ID) if place.client_id else None
-        return Presented(client_id, _text(sent[end:], MAX_SECRET), place.is_key)
+        return PresentedSecret(client_id, _text(sent[end:], MAX_SECRET), place.is_key)
 
 
 def _packed(number: int, client_id: bytes, secret: bytes) -> bytes:
@@ -137,7 +137,7 @@ def _packed(number: int, client_id: bytes, secret: bytes) -> bytes:
     return b" %d %d %b%b" % (number, len(client_id), client_id, secret)
 
 
-def _in_basic(credentials: bytes) -> Presented:
+def _in_basic(credentials: bytes) -> PresentedSecret:
     if len(credentials) > MAX_BASIC:
         raise _malformed()
     try:
@@ -149,7 +149,7 @@ def _in_basic(credentials: bytes) -> Presented:
         not colon or b2a_base64(pair, newline=False) != credentials
     ):  # of all spellings of a pair the one that encodes it
         raise _malformed()
-    return Presented(_text(client_id, MAX_CLIENT_ID), _text(secret, MAX_SECRET), is_key=False)
+    return PresentedSecret(_text(client_id, MAX_CLIENT_ID), _text(secret, MAX_SECRET), is_key=False)
 
 
 def _text(sent: bytes, longest: int) -> str:

@@ -17,7 +17,7 @@ from oauth_rs.schemes.client_presentation import (
     KeyHeader,
     Presentation,
     Presentations,
-    Presented,
+    PresentedSecret,
     SecretHeaders,
 )
 from tests.support.playing import PlainRequest
@@ -30,7 +30,7 @@ BASIC = Presentations([BasicAuth()])
 Pairs = list[tuple[str, str]]
 
 
-def shown(headers: Sequence[tuple[str, str]], presentations: Presentations = EVERYTHING) -> list[Presented]:
+def shown(headers: Sequence[tuple[str, str]], presentations: Presentations = EVERYTHING) -> list[PresentedSecret]:
     """What the headers of a request hold, read as a scheme reads it."""
     return [presentations.read(one) for one in presentations.sets(PlainRequest(headers=headers))]
 
@@ -66,7 +66,7 @@ def reason(read: Any, *arguments: Any) -> str:
     ids=repr,
 )
 def test_basic_is_id_and_secret_as_rfc_7617_has_them(credentials: bytes, expected: tuple[str, str]) -> None:
-    assert BASIC.read(credentials) == Presented(*expected, is_key=False)
+    assert BASIC.read(credentials) == PresentedSecret(*expected, is_key=False)
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,18 @@ def test_basic_has_one_spelling_of_a_pair(last: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ([("X-Client-Id", "app"), ("X-Client-Secret", "s")], Presented("app", "s", is_key=False)),
-        ([("x-client-secret", "s:t"), ("X-CLIENT-ID", "a:b")], Presented("a:b", "s:t", is_key=False)),
-        ([("X-Client-Id", "app"), ("X-API-Key", "k")], Presented("app", "k", is_key=True)),
-        ([("X-Only-Key", "k")], Presented(None, "k", is_key=True)),
-        ([("X-Only-Key", "")], Presented(None, "", is_key=True)),
-        ([("X-Client-Id", ""), ("X-API-Key", "")], Presented("", "", is_key=True)),
-        ([("X-Client-Id", "12 34"), ("X-API-Key", "5 6 7")], Presented("12 34", "5 6 7", is_key=True)),
-        ([("X-Only-Key", "1 2 three")], Presented(None, "1 2 three", is_key=True)),
+        ([("X-Client-Id", "app"), ("X-Client-Secret", "s")], PresentedSecret("app", "s", is_key=False)),
+        ([("x-client-secret", "s:t"), ("X-CLIENT-ID", "a:b")], PresentedSecret("a:b", "s:t", is_key=False)),
+        ([("X-Client-Id", "app"), ("X-API-Key", "k")], PresentedSecret("app", "k", is_key=True)),
+        ([("X-Only-Key", "k")], PresentedSecret(None, "k", is_key=True)),
+        ([("X-Only-Key", "")], PresentedSecret(None, "", is_key=True)),
+        ([("X-Client-Id", ""), ("X-API-Key", "")], PresentedSecret("", "", is_key=True)),
+        ([("X-Client-Id", "12 34"), ("X-API-Key", "5 6 7")], PresentedSecret("12 34", "5 6 7", is_key=True)),
+        ([("X-Only-Key", "1 2 three")], PresentedSecret(None, "1 2 three", is_key=True)),
     ],
     ids=repr,
 )
-def test_headers_hold_a_secret_or_a_key(headers: Pairs, expected: Presented) -> None:
+def test_headers_hold_a_secret_or_a_key(headers: Pairs, expected: PresentedSecret) -> None:
     assert shown(headers) == [expected]
     assert EVERYTHING.found(PlainRequest(headers=headers))
 
@@ -262,7 +262,7 @@ PARTS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_ch
 @given(PARTS, PARTS)
 def test_a_set_of_headers_is_read_as_it_was_sent(client_id: str, secret: str) -> None:
     (found,) = shown([("X-Client-Id", client_id), ("X-Client-Secret", secret)])
-    assert found == Presented(client_id, secret, is_key=False)
+    assert found == PresentedSecret(client_id, secret, is_key=False)
 
 
 @given(st.binary(max_size=60) | PARTS.map(lambda text: b" 2 0 " + text.encode()))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from .request import Request
 
 _FORM = b"application/x-www-form-urlencoded"
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 6750 section 3: %x20-21 / %x23-5B / %x5D-7E, so nothing that would need escaping inside the quotes.
 _PLAIN = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]*")
 # What shared caches obey in place of Cache-Control: targeted fields (RFC 9213 section 2), as CDN-Cache-Control and
@@ -23,6 +23,11 @@ def split_scheme(value: bytes) -> tuple[bytes, bytes]:
     """The scheme in lower case and the credentials of an `Authorization` value; 1*SP and nothing else between them."""
     scheme, _, credentials = value.partition(b" ")
     return scheme.lower(), credentials.lstrip(b" ")
+
+
+def is_name(text: str) -> bool:
+    """True when `text` can name a header or a scheme: a `token` of RFC 9110 section 5.6.2."""
+    return _NAME.fullmatch(text) is not None
 
 
 def is_one_token(credentials: bytes) -> bool:
@@ -51,7 +56,7 @@ def _names_form(content_type: bytes) -> bool:
 
 def challenge(scheme: str, parameters: Iterable[tuple[str, str]]) -> str:
     """A challenge with the parameters that are not empty, each quoted. Raises ValueError where RFC 6750 forbids one."""
-    if not _TOKEN.fullmatch(scheme):
+    if not is_name(scheme):
         raise ValueError(f"{scheme!r} is not the name of an authentication scheme")
     quoted = [f'{name}="{quotable(value)}"' for name, value in parameters if value]
     return f"{scheme} {', '.join(quoted)}" if quoted else scheme

@@ -1,6 +1,6 @@
 import pytest
 
-from oauth_rs.headers import challenge, is_form, is_one_token, private_cache_control, quotable, split_scheme
+from oauth_rs.headers import challenge, is_form, is_name, is_one_token, private_cache_control, quotable, split_scheme
 from tests.support.playing import PlainRequest
 
 Headers = list[tuple[str, str]]
@@ -37,6 +37,18 @@ def test_what_can_be_one_token_is_left_to_its_reader(token: bytes) -> None:
 @pytest.mark.parametrize("token", [b"", b"a b", b" a", b"a ", b"a,b", b"a, b", b",", b"a\tb", b"\xc3\xa9", b"a\xff"])
 def test_what_cannot_be_one_token_is_told_apart(token: bytes) -> None:
     assert not is_one_token(token)
+
+
+@pytest.mark.parametrize("name", ["Bearer", "X-API-Key", "a", "0", "!#$%&'*+.^_`|~-"])
+def test_a_token_of_http_can_name_a_header_or_a_scheme(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "a b", "a:", "a,b", "a;b", 'a"', "a/b", "(a)", "a=b", "a@b", "[a]", "{a}", "a\b", "a\n", "\xe9"]
+)
+def test_nothing_else_can(name: str) -> None:
+    assert not is_name(name)
 
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from ..headers import is_name
 from ..public_paths import PublicPaths
 from ..urls import DirectURL
 from .presented import Presented
 from .selection import Reads, Selector, overlap
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x21-\x7E](?:[\x20-\x7E]*[\x21-\x7E])?")
 
 
@@ -123,6 +123,6 @@ class UnderPath:
 
 
 def _header_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"{name!r} is not the name of a header")
     return name.lower()

@@ -5,7 +5,6 @@ endpoints. Of secrets that `new_secret` makes, and ids of letters, digits and `-
 know any client: client_key.py checks what was shown.
 """
 
-import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from typing import NamedTuple, TypeAlias
 
 from ..clients import MAX_SECRET
 from ..errors import InvalidRequest
+from ..headers import is_name
 from ..request import Request
 
 MAX_CLIENT_ID = 255  # bytes, as many as registries in databases hold
 MAX_BASIC = (MAX_CLIENT_ID + len(":") + MAX_SECRET + 2) // 3 * 4  # bytes: base64 of the longest id and secret
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ def _place(one: SecretHeaders | KeyHeader) -> _Place:
 
 
 def _check_names(*names: str) -> None:
-    if not all(map(_HEADER.fullmatch, names)):
+    if not all(map(is_name, names)):
         raise ValueError("a header has a name such as X-API-Key, without a colon")
     if "authorization" in map(str.lower, names):
         raise ValueError("for id and secret in Authorization write BasicAuth(); API keys have a header of their own")

@@ -16,10 +16,10 @@ from .errors import InvalidRequest
 from .request import Request
 
 PATH_SAFE = "/!$&'()*+,;=:@~"  # RFC 3986 section 3.3: what a path holds unescaped
+DEFAULT_PORT = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 # Bounded: what is well formed is remembered.
 _PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
 _HOST = re.compile(rf"(?:[A-Za-z0-9._~-]{{1,255}}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?:{_PORT}))?")
-_DEFAULT_PORT = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 
 
 class ExternalURL(Protocol):
@@ -48,11 +48,11 @@ class FixedURL:
             raise ValueError("FixedURL takes a URL as it goes over the wire: in ASCII, other characters encoded")
         parts = urlsplit(self.base)
         host = parts.netloc.lower().removesuffix(":")  # RFC 3986 section 6.2.3: an empty port is the default one
-        if parts.scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host) or parts.query or parts.fragment:
+        if parts.scheme not in DEFAULT_PORT or not _HOST.fullmatch(host) or parts.query or parts.fragment:
             raise ValueError(
                 "FixedURL takes an absolute URL without query and fragment, as https://api.example.com:8443/v1"
             )
-        origin = f"{parts.scheme}://{host.removesuffix(_DEFAULT_PORT[parts.scheme])}"
+        origin = f"{parts.scheme}://{host.removesuffix(DEFAULT_PORT[parts.scheme])}"
         object.__setattr__(self, "base", origin + parts.path.rstrip("/"))
 
     @property
@@ -155,10 +155,10 @@ def _lower(hosts: Iterable[str]) -> frozenset[str]:
 @lru_cache(maxsize=256)  # callers come by few names; whoever invents more only makes it forget
 def _origin(scheme: str, sent: bytes, allowed: frozenset[str]) -> str:
     host = sent.decode("latin-1").lower()
-    if scheme not in _DEFAULT_PORT or not _HOST.fullmatch(host):
+    if scheme not in DEFAULT_PORT or not _HOST.fullmatch(host):
         raise InvalidRequest("bad_host", "The Host of the request is not well formed.")
-    host = host.removesuffix(_DEFAULT_PORT[scheme])
-    if allowed and host not in allowed and host + _DEFAULT_PORT[scheme] not in allowed:
+    host = host.removesuffix(DEFAULT_PORT[scheme])
+    if allowed and host not in allowed and host + DEFAULT_PORT[scheme] not in allowed:
         raise InvalidRequest("host_not_allowed", "This server does not answer for that Host.")
     return f"{scheme}://{host}"
 

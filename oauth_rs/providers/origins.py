@@ -14,19 +14,18 @@ from typing import Any, NamedTuple
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Aside, Effect, Fetch, Flow, T, through
 from ..metadata import UNREACHABLE
-from ..urls import secure
+from ..urls import DEFAULT_PORT, secure
 from .issuers import LABEL, AllowedIssuers
 
 logger = logging.getLogger("oauth_rs")
 
-_ORIGIN = re.compile(rf"(https?)://(\*\.)?({LABEL}(?:\.{LABEL})*)(?::([1-9][0-9]{{0,4}}))?")
+_ORIGIN = re.compile(rf"(https?)://(\*\.)?({LABEL}(?:\.{LABEL})*)(:[1-9][0-9]{{0,4}})?")
 _URL = re.compile(rf"{_ORIGIN.pattern}(?:[/?].*)?", re.IGNORECASE | re.DOTALL | re.ASCII)
 _BEGINNING = re.compile(r"https?://[^\s/?#\\@]+(?=[/?]|\Z)")
-_PORTS = {"https": "443", "http": "80"}
 
 
 class _Origin(NamedTuple):
-    """`any_label` stands for one label before `host`."""
+    """`any_label` stands for one label before `host`; `port` has its colon."""
 
     scheme: str
     host: str
@@ -34,7 +33,7 @@ class _Origin(NamedTuple):
     any_label: bool
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{'*.' if self.any_label else ''}{self.host}:{self.port}"
+        return f"{self.scheme}://{'*.' if self.any_label else ''}{self.host}{self.port}"
 
     def covers(self, other: "_Origin") -> bool:
         host = other.host.partition(".")[2] if self.any_label else other.host
@@ -54,8 +53,7 @@ class Origins:
         if isinstance(more, str):
             raise TypeError("fetch_from is a list, as ['https://keys.example.net']")
         issuers = (
-            _Origin("https", one.host, one.port.removeprefix(":") or _PORTS["https"], one.any_label)
-            for one in allowed.patterns
+            _Origin("https", one.host, one.port or DEFAULT_PORT["https"], one.any_label) for one in allowed.patterns
         )
         return cls(frozenset((*issuers, *map(_named, more))))
 
@@ -99,7 +97,7 @@ def _named(text: Any) -> _Origin:
     scheme, any_label, host, port = found.groups()
     if any_label and "." not in host:
         raise ValueError(f"{text!r} would take in everybody's hosts: write 'https://*.keys.example.net'")
-    return _Origin(scheme, host, port or _PORTS[scheme], bool(any_label))
+    return _Origin(scheme, host, port or DEFAULT_PORT[scheme], bool(any_label))
 
 
 def _beginning(url: str) -> str:
@@ -113,4 +111,4 @@ def _origin_of(url: str) -> _Origin | None:
     if found is None or found[2]:
         return None
     scheme = found[1].lower()
-    return _Origin(scheme, found[3].lower(), found[4] or _PORTS[scheme], any_label=False)
+    return _Origin(scheme, found[3].lower(), found[4] or DEFAULT_PORT[scheme], any_label=False)

@@ -30,12 +30,8 @@ _VARIABLE = re.compile(r"<(?:([^:<>]*):)?([^<>]*)>")
 _FOREIGN = re.compile(r"[{}*]|/:")  # how variables look elsewhere
 _TEXT = frozenset({"default", "string"})
 MAX_SPELLINGS = 10_000  # of a template with listed texts, each compared with those of others: 10 ms or so
-_UNREADABLE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    SyntaxError,
-)  # what werkzeug raises for templates, and its converters
+# What werkzeug raises for templates, and its converters.
+_UNREADABLE = (ValueError, LookupError, TypeError, SyntaxError)
 
 
 class OperationError(ValueError):

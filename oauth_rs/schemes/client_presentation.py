@@ -144,9 +144,8 @@ def _in_basic(credentials: bytes) -> PresentedSecret:
     except ValueError as error:
         raise _malformed() from error
     client_id, colon, secret = pair.partition(b":")
-    if (
-        not colon or b2a_base64(pair, newline=False) != credentials
-    ):  # of all spellings of a pair the one that encodes it
+    # Of all spellings of a pair the one that encodes it.
+    if not colon or b2a_base64(pair, newline=False) != credentials:
         raise _malformed()
     return PresentedSecret(_text(client_id, MAX_CLIENT_ID), _text(secret, MAX_SECRET), is_key=False)
 

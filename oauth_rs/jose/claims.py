@@ -97,6 +97,17 @@ def check_times(claims: Mapping[str, Any], now: float, leeway: float) -> int:
     return expires
 
 
+def check_required(claims: Mapping[str, Any], names: Collection[str]) -> None:
+    """Returns when none of `names` is absent, null or ""; any claim that names a client does for `client_id`.
+
+    Reason: `missing_claim`.
+    """
+    for name in names:
+        value = claims.get(name)
+        if (value is None or value == "") and not (name == "client_id" and client(claims)):
+            raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
+
+
 def scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     """The scopes of `scope`, else of `scp`: a string separated by spaces, or an array. Reason: `malformed_claim`."""
     value = _scope_claim(claims)

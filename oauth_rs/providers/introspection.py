@@ -5,13 +5,13 @@ believed for `cache_seconds`: a token that is revoked meanwhile counts until the
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
 from ..breaker import Breaker
 from ..catalogue import ScopeCatalogue
-from ..claim_names import ClaimPath
+from ..claim_names import ClaimPath, at_path, claim_path
 from ..client_auth import ClientAuth
 from ..clients import Clients
 from ..errors import InvalidToken
@@ -50,6 +50,10 @@ class IntrospectionProvider:
     answer that has one, and is the issuer of grants. Where nothing states it, that is the URL of the endpoint, and
     `iss` is not checked. With `keys` answers are signed, for the client's id, and no others count.
 
+    `subject` leads to the member of an answer that names the user, text or a number. `required` lists the claims that
+    must be there: users of whom an answer does not say `sub` would all be one. Tokens without a user need
+    `required=()`.
+
     `scopes`, `roles`, `clients`, `accepts`, `properties`, `owner` and `domain` are those of JWTProvider. `timeout` of
     one call, `cache_seconds` and `refused_seconds` (at most 300, 0 for none) and `leeway` are in seconds; `cache_size`
     counts tokens. `breaker` says when the endpoint is left alone: providers of one endpoint may share it. `clock` is
@@ -65,6 +69,8 @@ class IntrospectionProvider:
         audience_unproved: bool = False,
         issuer: str = "",
         keys: KeySource | None = None,
+        subject: ClaimPath = "sub",
+        required: Collection[str] = ("sub",),
         scopes: Collection[str] | None = None,
         roles: RoleMap | Iterable[RoleMap] = (),
         clients: Clients | None = None,
@@ -86,6 +92,9 @@ class IntrospectionProvider:
             raise TypeError("client is ClientSecret(id, secret), or another of client_auth.py")
         if not isinstance(issuer, str):
             raise TypeError("issuer is text, as the `iss` of answers spells it")
+        if isinstance(required, str):
+            raise TypeError("required is a list of strings, not one string")
+        self._subject, self._required = claim_path(subject, "subject"), tuple(required)
         verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
         )
@@ -118,8 +127,8 @@ class IntrospectionProvider:
         """The grant that the provider says `token` stands for, remembered.
 
         Raises InvalidToken (`inactive_token`, `wrong_typ`, `wrong_issuer`, `no_audience`, `wrong_audience`, `expired`,
-        `not_yet_valid`, `malformed_claim`, `client_not_registered`) and Unavailable (those of endpoint.py and
-        introspection_jwt.py, and as the registry of `clients` does).
+        `not_yet_valid`, `missing_claim`, `malformed_claim`, `client_not_registered`) and Unavailable (those of
+        endpoint.py and introspection_jwt.py, and as the registry of `clients` does).
         """
         return self._server.verdict(token, self._ask)
 
@@ -158,7 +167,22 @@ class IntrospectionProvider:
         if answer.get("aud") is not None or not self._audience_unproved:
             claim.check_audience(answer, self._audience)
         claim.check_delegation(answer)
-        return self._server.granted(answer, subject=claim.text(answer, "sub"), confirmation=confirmation)
+        claims = answer if self._subject == ("sub",) else {**answer, "sub": _user(answer, self._subject)}
+        claim.check_required(claims, self._required)
+        return self._server.granted(claims, subject=claim.text(claims, "sub"), confirmation=confirmation)
+
+
+def _user(answer: Mapping[str, Any], path: Sequence[str]) -> str:
+    """The user whom `answer` names there, "" for nobody. Raises InvalidToken (`malformed_claim`)."""
+    try:
+        found = at_path(answer, path)
+    except ValueError:
+        found = False  # refused below: what a server has said is not to be chained
+    if found is None:
+        return ""
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise InvalidToken("malformed_claim", "A claim of the access token is not of its type.")
+    return str(found)
 
 
 def _check_kind(answer: Mapping[str, Any], *, is_bound: bool) -> None:

@@ -205,7 +205,9 @@ class JWTProvider:
     def _grant(self, signed: CompactJWS, claims: Mapping[str, Any]) -> Grant:
         if signed.header.typ not in self._types:
             raise InvalidToken("wrong_typ", "The token is not an access token.")
-        self._check_required(claims)
+        if claims.get("iss") != self.issuer:
+            raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
+        claim.check_required(claims, self._required)
         claim.check_audience(claims, self._audience)
         expires_at = claim.check_times(claims, self._clock(), self._leeway)
         scopes = self._scoping.of(claims)
@@ -224,14 +226,6 @@ class JWTProvider:
             None,
             self._names,
         )
-
-    def _check_required(self, claims: Mapping[str, Any]) -> None:
-        if claims.get("iss") != self.issuer:
-            raise InvalidToken("wrong_issuer", "The access token is from another issuer.")
-        for name in self._required:
-            value = claims.get(name)
-            if (value is None or value == "") and not (name == "client_id" and claim.client(claims)):
-                raise InvalidToken("missing_claim", "The access token lacks a claim that is required.")
 
     def _forget(self, basis: object) -> tuple[object, _Cache]:
         return basis, GenerationalCache(size=self._cache_size, seconds=self._cache_seconds)

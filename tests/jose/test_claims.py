@@ -13,6 +13,7 @@ from oauth_rs.jose.claims import (
     MAX_NUMERIC_DATE,
     audience_names,
     check_audience,
+    check_required,
     check_times,
     client,
     confirmation,
@@ -298,3 +299,13 @@ def test_an_audience_is_one_name_or_several(audience: Any, names: set[str]) -> N
 def test_an_audience_of_another_type_is_refused(audience: Any) -> None:
     with pytest.raises(TypeError, match="audience is text"):
         audience_names(audience)
+
+
+def test_claims_that_are_required_are_there() -> None:
+    check_required({"sub": "ada", "iat": 0, "azp": "app", "flag": False}, ("sub", "iat", "client_id", "flag"))
+    check_required({}, ())
+
+
+@pytest.mark.parametrize("claims", [{}, {"sub": None}, {"sub": ""}, {"client_id": "ada"}], ids=str)
+def test_a_claim_that_is_required_is_neither_absent_nor_empty(claims: dict[str, Any]) -> None:
+    assert refused(lambda: check_required(claims, ("sub",))) == "missing_claim"

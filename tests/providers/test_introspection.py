@@ -71,6 +71,56 @@ def verify(provider: IntrospectionProvider, *answers: Reply | Unavailable, token
     return played(provider.verify(presented(token)), *answers)[0]
 
 
+# Whom an answer names
+
+
+@pytest.mark.parametrize("answer", [without("sub"), active(sub=""), active(sub=None)], ids=["absent", "empty", "null"])
+def test_users_without_a_name_are_not_taken_for_one(answer: Reply, wall: FakeClock) -> None:
+    with pytest.raises(InvalidToken, match="missing_claim"):
+        verify(made(clock=wall), answer)
+
+
+def test_a_token_may_be_nobody_s_where_that_is_said(wall: FakeClock) -> None:
+    grant = verify(made(required=(), clock=wall), without("sub"))
+    assert (grant.subject, "sub" in grant.claims) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "members", "subject"),
+    [
+        ("username", {"username": "ada"}, "ada"),
+        ("user.id", {"user": {"id": 7}}, "7"),
+        (("https://id.example.com/uid",), {"https://id.example.com/uid": "a1"}, "a1"),
+    ],
+    ids=str,
+)
+def test_another_member_may_name_the_user(path: Any, members: dict[str, Any], subject: str, wall: FakeClock) -> None:
+    grant = verify(made(subject=path, clock=wall), active(sub="someone", **members))
+    assert (grant.subject, grant.claims["sub"]) == (subject, subject)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (active(), "missing_claim"),
+        (active(user={}), "missing_claim"),
+        (active(user={"id": ""}), "missing_claim"),
+        (active(user="ada"), "malformed_claim"),
+        *((active(user={"id": odd}), "malformed_claim") for odd in (True, 1.5, ["ada"], {"a": "b"})),
+    ],
+)
+def test_who_is_not_named_there_is_nobody(answer: Reply, reason: str, wall: FakeClock) -> None:
+    with pytest.raises(InvalidToken, match=reason):
+        verify(made(subject="user.id", clock=wall), answer)
+
+
+def test_more_may_be_required(wall: FakeClock) -> None:
+    provider = made(required=("sub", "client_id", "iat"), clock=wall)
+    with pytest.raises(InvalidToken, match="missing_claim"):
+        verify(provider, active())
+    assert verify(provider, active(iat=NOW), token="another").subject == "ada"
+
+
 # What is asked, and what an answer grants
 
 
@@ -120,10 +170,10 @@ def test_spellings_that_providers_use_are_accepted(provider: IntrospectionProvid
     assert verify(provider, active(**changes)).scopes == {"photos", "profile"}
 
 
-@pytest.mark.parametrize("name", ["iss", "sub", "client_id", "exp"])
+@pytest.mark.parametrize("name", ["iss", "client_id", "exp"])
 def test_members_that_are_optional_may_be_missing(provider: IntrospectionProvider, name: str) -> None:
     grant = verify(provider, without(name))
-    assert (grant.subject, grant.client_id) == ("" if name == "sub" else "ada", "" if name == "client_id" else "app")
+    assert (grant.subject, grant.client_id) == ("ada", "" if name == "client_id" else "app")
     assert grant.scopes == frozenset()
     assert grant.expires_at == (0 if name == "exp" else NOW + 600)
 
@@ -145,12 +195,14 @@ def test_a_bound_token_is_no_bearer_token(provider: IntrospectionProvider) -> No
 
 def test_a_provider_grants_no_scope_beyond_its_own() -> None:
     provider = made(scopes=["photos"], roles=RoleMap("roles", {"admin": {"all"}, "reader": {"photos"}}))
-    assert verify(provider, said(active=True, aud=API, scope="photos all", roles=["admin"])).scopes == {"photos"}
+    assert verify(provider, said(active=True, aud=API, sub="ada", scope="photos all", roles=["admin"])).scopes == {
+        "photos"
+    }
 
 
 def test_roles_bring_scopes_and_names_say_where_claims_stand() -> None:
     provider = made(roles=RoleMap("roles", {"reader": {"photos"}}), owner={"mail": "email"}, domain="example.com")
-    grant = verify(provider, said(active=True, aud=API, roles=["reader"], email="ada@example.com"))
+    grant = verify(provider, said(active=True, aud=API, sub="ada", roles=["reader"], email="ada@example.com"))
     assert grant.scopes == {"photos"}
     assert grant.roles == {"reader"}
     assert (grant.owner, grant.owner_domain) == ({"mail": "ada@example.com"}, "example.com")
@@ -298,7 +350,7 @@ def test_clocks_may_differ_by_the_leeway(wall: FakeClock) -> None:
 def test_answers_without_an_audience_are_accepted_where_that_is_said() -> None:
     provider = made(audience=(), audience_unproved=True)
     assert verify(provider, said(active=True, sub="ada")).subject == "ada"
-    assert verify(provider, said(active=True, aud=None), token="other").subject == ""
+    assert verify(provider, said(active=True, aud=None, sub="bob"), token="other").subject == "bob"
 
 
 @pytest.mark.parametrize("audience", [(), API])
@@ -404,7 +456,7 @@ def test_nothing_is_remembered_where_that_is_wanted(clock: FakeClock) -> None:
         assert not recalled(provider)
     with refused("inactive_token"):
         verify(provider, said(active=False))
-    _, (fetch,) = played(provider.verify(presented(TOKEN)), said(active=True, aud=API))
+    _, (fetch,) = played(provider.verify(presented(TOKEN)), said(active=True, aud=API, sub="ada"))
     assert fetch.shared == 0
 
 
@@ -423,7 +475,7 @@ def test_tokens_whose_hash_nobody_has_made_share_no_answer() -> None:
     for text in ("one", "other", "one"):
         token = presented(text)
         token.digest = b""
-        _, (fetch,) = played(provider.verify(token), said(active=True, aud=API))
+        _, (fetch,) = played(provider.verify(token), said(active=True, aud=API, sub="ada"))
         shared.append(fetch.shared_by)
     assert shared[0] == shared[2] != shared[1]
 
@@ -558,6 +610,8 @@ def test_warm_finds_the_endpoint_and_fetches_the_keys(wall: FakeClock) -> None:
         ({"audience": 7}, "audience is text"),
         ({"audience": None}, "audience is text"),
         ({"scopes": "photos"}, "scopes is a list"),
+        ({"required": "sub"}, "required is a list"),
+        ({"subject": 7}, "subject leads to a claim"),
         ({"issuer": IssuerMetadata(ISSUER)}, "issuer is text"),
         ({"roles": {"admin": {"all"}}}, "roles is RoleMap"),
         ({"clients": "app"}, "clients is a list"),

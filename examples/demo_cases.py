@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 from examples.demo_access_cases import access_cases
 from examples.demo_gateway_cases import gateway_cases
 from examples.demo_inventory_cases import inventory_cases
+from examples.demo_lending_cases import lending_cases
 from examples.demo_mac_cases import mac_cases
 from examples.demo_oauth1_cases import oauth1_cases
 from examples.demo_outbound_cases import outbound_cases
@@ -52,6 +53,7 @@ def all_cases(world: World) -> Iterator[Case]:
     yield from outbound_cases(world, starlette)
     for gateway in world.gateways:
         yield from gateway_cases(world, gateway)
+    yield from lending_cases(world)
     yield from inventory_cases(flask, starlette)
     yield from goal_cases(world, flask)
     yield from photo_cases(world, starlette)

@@ -46,7 +46,10 @@ def test_every_case_is_as_expected_against_both_applications() -> None:
     assert min(apps.values()) >= 180
     assert all(
         scheme in done.stdout
-        for scheme in ("three-legged", "replayed", "two-legged", "draft -05", "sandbox host", "tenant", "every route")
+        for scheme in (
+            *("three-legged", "replayed", "two-legged", "draft -05", "sandbox host", "tenant", "every route"),
+            *("introspection, plain", "introspection, signed", "UserInfo, openid", "UserInfo, github"),
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""What the demo tries of the lending library: opaque tokens.
+"""What the demo tries of the lending library: opaque tokens, and revocation.
 
 Starts what it needs when the first case is asked for.
 """
@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from examples.demo_lending_world import built_lending
 from examples.demo_opaque_cases import opaque_cases
+from examples.demo_revocation_cases import revocation_cases
 from examples.demo_world import Case, World
 
 
 def lending_cases(world: World) -> Iterator[Case]:
     with built_lending() as lending:
         yield from opaque_cases(world, lending)
+        yield from revocation_cases(world, lending)

@@ -14,10 +14,11 @@ import pytest
 from examples import lending
 from examples.demo_lending_world import CLIENT, Account, Lending, built_lending
 from examples.demo_opaque_cases import OTHER_API, answer_cases, github_cases, introspection_cases, openid_cases
+from examples.demo_revocation_cases import log_out_cases, opaque_revocation_cases, status_cases
 from examples.demo_world import App, Case, World
 from examples.flask_app.lending import create_app as create_flask_app
 from examples.starlette_app.lending import create_app as create_starlette_app
-from oauth_rs import MemoryDenyList
+from oauth_rs import AllOf, MemoryDenyList, OperationScopes
 from oauth_rs.client_auth import ClientSecret, PrivateKeyJWT
 from oauth_rs.devserver.keys import SigningKey
 from oauth_rs.flow import Flow
@@ -53,7 +54,15 @@ LESS: tuple[tuple[str, dict[str, Any], Cases, set[str]], ...] = (
     ("IntrospectionProvider", {"keys": None}, partial(each, answer_cases), {"answer not signed"}),
     ("openid", {"grants": []}, partial(each, openid_cases), {"good token", "another application's"}),
     ("github", {"grants": ["read:user"]}, partial(each, github_cases), {"missing scope"}),
+    (
+        "JWTProvider",
+        {"status": None},
+        status_cases,
+        {"status list of a stranger", "status invalid", "status suspended", "status list out of reach"},
+    ),
+    ("ResourceServer", {"deny": None}, log_out_cases, {"logged out", "logged out everywhere"}),
 )
+RULES: tuple[tuple[str, Any, Cases, set[str]], ...] = (("POST /log-out", AllOf(), log_out_cases, {"POST /log-out"}),)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +78,19 @@ def test_a_server_that_checks_less_fails_the_demo(
 
     monkeypatch.setattr(lending, what, made)
     assert failing(cases) == [names, names]
+
+
+@pytest.mark.parametrize(("operation", "rule", "cases", "names"), RULES, ids=[rule[0] for rule in RULES])
+def test_a_policy_that_asks_for_less_fails_the_demo(
+    monkeypatch: pytest.MonkeyPatch, operation: str, rule: Any, cases: Cases, names: set[str]
+) -> None:
+    monkeypatch.setattr(lending, "POLICY", OperationScopes({**dict(lending.POLICY.rules()), operation: rule}))
+    assert failing(cases) == [names, names]
+
+
+def test_a_server_that_believes_answers_for_long_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lending, "BELIEVED", 300)
+    assert failing(opaque_revocation_cases) == [{"revoked"}, {"revoked"}]
 
 
 def test_an_application_that_does_not_ask_for_whom_a_token_is_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:

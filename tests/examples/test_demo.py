@@ -49,7 +49,7 @@ def test_every_case_is_as_expected_against_both_applications() -> None:
         for scheme in (
             *("three-legged", "replayed", "two-legged", "draft -05", "sandbox host", "tenant", "every route"),
             *("introspection, plain", "introspection, signed", "UserInfo, openid", "UserInfo, github"),
-            *("status invalid", "logged out everywhere"),
+            *("status invalid", "logged out everywhere", "token exchanged", "refresh token revoked"),
         )
     )
 

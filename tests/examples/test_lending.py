@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from examples import lending
+from examples.demo_exchange_cases import caller_cases
 from examples.demo_lending_world import CLIENT, Account, Lending, built_lending
 from examples.demo_opaque_cases import OTHER_API, answer_cases, github_cases, introspection_cases, openid_cases
 from examples.demo_revocation_cases import log_out_cases, opaque_revocation_cases, status_cases
@@ -61,8 +62,12 @@ LESS: tuple[tuple[str, dict[str, Any], Cases, set[str]], ...] = (
         {"status list of a stranger", "status invalid", "status suspended", "status list out of reach"},
     ),
     ("ResourceServer", {"deny": None}, log_out_cases, {"logged out", "logged out everywhere"}),
+    ("TokenExchange", {"audience": lending.API}, caller_cases, {"token exchanged", "issuer drops connections"}),
 )
-RULES: tuple[tuple[str, Any, Cases, set[str]], ...] = (("POST /log-out", AllOf(), log_out_cases, {"POST /log-out"}),)
+RULES: tuple[tuple[str, Any, Cases, set[str]], ...] = (
+    ("GET /fees", AllOf("fees"), caller_cases, {"not exchanged"}),
+    ("POST /log-out", AllOf(), log_out_cases, {"POST /log-out"}),
+)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Raises what a programmer reads; nothing here is asked again once requests come.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -116,6 +116,22 @@ def check_apart(schemes: tuple[Scheme, ...]) -> None:
                 f"{first.name} and {second.name} read the same header or field: a request would count as two sets of "
                 "credentials"
             )
+
+
+def check_hosts(url: ExternalURL | None, schemes: tuple[Scheme, ...], public: PublicPaths | None) -> None:
+    """Returns when `url` serves each host that `public` and the providers of `schemes` name. Raises ValueError.
+
+    A policy for URLs that does not tell is believed.
+    """
+    serves: Callable[[str], bool] = getattr(url, "serves", lambda _host: True)
+    hosts = [*(public.hosts if public is not None else ()), *(host for one in schemes for host in _hosts_of(one))]
+    for host in hosts:
+        if not serves(host):
+            raise ValueError(f"no request to {host!r} comes through, for url= does not name it: name it there too")
+
+
+def _hosts_of(scheme: Scheme) -> Collection[str]:
+    return getattr(scheme, "hosts", ())
 
 
 def check_names(catalogue: ScopeCatalogue, policy: Policy | None, filters: Mapping[str, FieldFilter] | None) -> None:

@@ -18,7 +18,16 @@ from .headers import split_scheme
 from .identity import Identity
 from .model import Grant
 from .operations import OperationMap
-from .options import check_apart, check_callables, check_identity, check_more, check_names, check_options, check_policy
+from .options import (
+    check_apart,
+    check_callables,
+    check_hosts,
+    check_identity,
+    check_more,
+    check_names,
+    check_options,
+    check_policy,
+)
 from .permission import no_credentials, permit_operation
 from .policy import UNCHECKED, Operation, Policy
 from .public_paths import PublicPaths, is_preflight
@@ -90,6 +99,7 @@ class ResourceServer:
                 "clients may send any Host header: name yours, as url=DirectURL(hosts=['api.example.com']), "
                 "FixedURL('https://api.example.com') or ForwardedURL(proxies=..., hosts=...)"
             )
+        check_hosts(url, schemes, self.public)
         if replay is None and any(scheme.binds_requests for scheme in schemes):
             logger.warning("used nonces are kept in the memory of this process: give replay= where there are more")
         self.credentials = credentials

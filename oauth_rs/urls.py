@@ -59,6 +59,10 @@ class FixedURL:
     def names_hosts(self) -> bool:
         return True
 
+    def serves(self, host: str) -> bool:
+        """True for the host of `base`: every request counts as one to it."""
+        return urlsplit(self.base).netloc == host
+
     def of(self, request: Request, /) -> str:
         return self.base + _path(request)
 
@@ -79,6 +83,10 @@ class DirectURL:
     @property
     def names_hosts(self) -> bool:
         return bool(self._hosts)
+
+    def serves(self, host: str) -> bool:
+        """True for one of `hosts`, and for any where there are none."""
+        return _serves(self._hosts, host)
 
     def of(self, request: Request, /) -> str:
         values = request.header(b"host")
@@ -107,6 +115,10 @@ class ForwardedURL:
     @property
     def names_hosts(self) -> bool:
         return bool(self._hosts)
+
+    def serves(self, host: str) -> bool:
+        """True for one of `hosts`, and for any where there are none."""
+        return _serves(self._hosts, host)
 
     def of(self, request: Request, /) -> str:
         scheme, values = request.url_scheme, request.header(b"host")
@@ -150,6 +162,10 @@ def _lower(hosts: Iterable[str]) -> frozenset[str]:
         if not _HOST.fullmatch(host):
             raise ValueError(f"{host!r} is no Host: write 'api.example.com', or 'api.example.com:8443'")
     return lower
+
+
+def _serves(hosts: frozenset[str], host: str) -> bool:
+    return not hosts or not hosts.isdisjoint((host, *(host + port for port in DEFAULT_PORT.values())))
 
 
 @lru_cache(maxsize=256)  # callers come by few names; whoever invents more only makes it forget

@@ -867,6 +867,26 @@ def test_a_path_that_is_public_at_one_host_needs_a_list_of_hosts(issuer: Issuer,
         ResourceServer(Bearer(issuer.provider(accepts=OnHost("sandbox.example.com"))), url=url)
 
 
+@pytest.mark.parametrize("url", [DirectURL(hosts=["api.example.com"]), FixedURL("https://api.example.com")], ids=repr)
+def test_a_host_that_is_not_served_is_a_mistake(issuer: Issuer, url: ExternalURL) -> None:
+    by_host = Bearer(issuer.provider(accepts=OnHost("sandbox.example.com")))
+    with pytest.raises(ValueError, match=r"no request to 'sandbox\.example\.com' comes through"):
+        ResourceServer(Bearer(issuer.provider()), public=["//sandbox.example.com/*"], url=url)
+    with pytest.raises(ValueError, match=r"no request to 'sandbox\.example\.com' comes through"):
+        ResourceServer(by_host, url=url)
+    ResourceServer(by_host, url=DirectURL(hosts=["sandbox.example.com:443"]))
+
+
+def test_a_policy_for_urls_that_does_not_tell_its_hosts_is_believed(issuer: Issuer) -> None:
+    class Own:
+        names_hosts = True
+
+        def of(self, _request: Any, /) -> str:
+            return "https://sandbox.example.com/"
+
+    ResourceServer(Bearer(issuer.provider()), public=["//sandbox.example.com/*"], url=Own())
+
+
 def test_a_catalogue_is_given_to_every_scheme() -> None:
     catalogue = ScopeCatalogue({"admin": {"photos": {}}})
     server = ResourceServer(Ticket(), scopes=catalogue, policy=APIScopes("photos"))

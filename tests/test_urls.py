@@ -313,3 +313,21 @@ def test_a_default_port_may_be_written_or_left_out(configured: str, sent: str) -
 def test_a_port_that_is_not_the_default_one_is_another_host() -> None:
     with pytest.raises(InvalidRequest):
         DirectURL(hosts=["api.example.com:443"]).of(request("api.example.com:80"))
+
+
+@pytest.mark.parametrize(
+    ("url", "served"),
+    [
+        (FixedURL("https://api.example.com/v1"), {"api.example.com"}),
+        (FixedURL("https://API.example.com:8443"), {"api.example.com:8443"}),
+        (DirectURL(), {"api.example.com", "api.example.com:8443", "other.example"}),
+        (DirectURL(hosts=["Api.example.com", "other.example:443"]), {"api.example.com", "other.example"}),
+        (ForwardedURL(proxies=["10.0.0.0/8"], hosts=["api.example.com"]), {"api.example.com"}),
+    ],
+    ids=repr,
+)
+def test_a_policy_for_urls_tells_which_hosts_it_serves(
+    url: FixedURL | DirectURL | ForwardedURL, served: set[str]
+) -> None:
+    asked = {"api.example.com", "api.example.com:8443", "other.example"}
+    assert {host for host in asked if url.serves(host)} == served

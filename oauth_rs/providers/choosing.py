@@ -99,7 +99,7 @@ class Choice:
         for name, selector in selectors:
             if isinstance(selector, InHeader) and selector.name.encode() not in headers:
                 raise ValueError(f"provider {name!r} accepts tokens {selector!r} alone, where this scheme reads none")
-        self.needs_hosts = any(isinstance(selector, OnHost) for _, selector in selectors)
+        self.hosts = frozenset(selector.host for _, selector in selectors if isinstance(selector, OnHost))
         remembering = [one for one in self._candidates if one.provider.remembers]
         self.remembers = bool(remembering)
         self._guarded = tuple(one for one in remembering if one.by_request or one.rivals)

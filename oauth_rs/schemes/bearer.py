@@ -178,7 +178,8 @@ class Bearer:
         at = (b"authorization",) if self.authorization_names else ()
         self._choice = Choice(providers, headers=(*self._headers, *at), catalogue=catalogue)
         self._recalls, self._digests, self._grant = self._choice.recalls, self._choice.remembers, self._choice.grant
-        self._takes_jwts, self.needs_hosts = self._choice.takes_jwts, self._choice.needs_hosts
+        self._takes_jwts, self.hosts = self._choice.takes_jwts, self._choice.hosts
+        self.needs_hosts = bool(self.hosts)
 
     def _in_form(self, found: list[bytes]) -> Flow[Sequence[bytes]]:
         body = yield from ReadBody(MAX_FORM_BYTES)

@@ -520,8 +520,8 @@ def test_a_header_that_the_scheme_does_not_read_is_refused() -> None:
 
 
 def test_a_host_must_be_known_only_where_providers_are_told_by_it() -> None:
-    assert Choice(environments()).needs_hosts
-    assert not Choice([jwt()]).needs_hosts
+    assert Choice(environments()).hosts
+    assert not Choice([jwt()]).hosts
 
 
 # Through both shells

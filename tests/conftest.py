@@ -4,6 +4,7 @@ from zlib import crc32
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
 
 from oauth_rs.flow import Certificate
 from tests.support.issuing import Issuer
@@ -11,6 +12,13 @@ from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import certificate_of
 
 Written = Callable[[str, str | bytes], Path]
+
+# No example fails for being slow, and the same tests have the same examples in each run: what a run finds follows from
+# what was changed. `--hypothesis-profile=default` looks for new ones.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

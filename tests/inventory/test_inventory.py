@@ -176,7 +176,7 @@ PATHS = (
 RULES = st.sampled_from(["x", "y", Public()])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     templates=st.lists(TEMPLATES, min_size=1, max_size=4, unique=True),
     rules=st.dictionaries(TEMPLATES.map(lambda template: f"GET {in_angles(template)}"), RULES, min_size=1, max_size=4),

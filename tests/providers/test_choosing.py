@@ -704,7 +704,7 @@ HEADERS = st.fixed_dictionaries(
 ACCEPTS = st.lists(SELECTORS, max_size=3)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(ACCEPTS, ACCEPTS, TOKENS, HEADERS, st.sampled_from(["/a/b", "/a/", "/c", "/a/../c"]))
 def test_no_token_is_for_two_providers_that_were_told_apart(
     one: list[Selector], other: list[Selector], token: str, headers: dict[str, str], path: str
@@ -723,7 +723,7 @@ def test_no_token_is_for_two_providers_that_were_told_apart(
         assert error.reason != "ambiguous_provider" or carry_scopes == [True, True]  # noqa: PT017 - one of several
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(st.binary(max_size=60) | TOKENS.map(str.encode), st.lists(ACCEPTS, min_size=1, max_size=3))
 def test_no_bytes_raise_anything_but_a_refusal(token: bytes, accepts: list[list[Selector]]) -> None:
     try:

@@ -19,6 +19,7 @@ from oauth_rs.status_list.list_token import (
     status_reference,
 )
 from tests.support import status_lists
+from tests.support.costing import cost
 from tests.support.issuing import Issuer, encode
 from tests.support.status_lists import URI, lst, packed, status, status_list
 
@@ -138,9 +139,9 @@ def test_a_list_that_is_not_to_the_letter_is_refused(changes: dict[str, Any], sa
 @pytest.mark.parametrize("size", [MAX_STATUS_BYTES + 1, 1 << 26], ids=["a byte more", "64 MiB"])
 def test_a_bomb_is_inflated_no_further_than_a_list_may_be(size: int) -> None:
     token = list_token(ISSUER, status_list={"bits": 1, "lst": lst(bytes(size))})
-    began = time.process_time()
-    assert "more statuses" in refused(token)
-    assert time.process_time() - began < 0.5
+    says: list[str] = []
+    assert cost(lambda: says.append(refused(token))) < 0.5
+    assert all("more statuses" in one for one in says)
 
 
 def test_a_bomb_in_a_bomb_is_one_that_inflates_to_nothing_useful() -> None:

@@ -7,6 +7,7 @@ from oauth_rs.errors import InvalidToken, OAuthError, Unavailable
 from oauth_rs.flow import Aside, Fetch, Reply, Run
 from oauth_rs.status_list import MAX_LISTS, MAX_URI, StatusLists, TokenStatus
 from oauth_rs.status_list.list_token import MAX_LIST_TOKEN
+from tests.support.costing import cost
 from tests.support.issuing import ISSUER, Issuer
 from tests.support.playing import FakeClock, play
 from tests.support.status_lists import URI, list_token, status, status_list
@@ -190,11 +191,13 @@ def test_a_token_leads_nowhere_beside_what_is_configured(uri: str) -> None:
 
 def test_looking_at_an_address_takes_no_time() -> None:
     found = of()
-    began = time.process_time()
-    for hostile in ("/" * 16_000, "%20" * 5_000, "a/" * 8_000, "/." * 8_000 + "\n", "?" * 16_000):
-        assert refused(found, claims(0, ISSUER + hostile)) == "status_list_not_allowed"
-    assert refused(found, claims(0, ISSUER + "/a" * 240 + "\n")) == "status_list_not_allowed"
-    assert time.process_time() - began < 0.05
+
+    def look() -> None:
+        for hostile in ("/" * 16_000, "%20" * 5_000, "a/" * 8_000, "/." * 8_000 + "\n", "?" * 16_000):
+            assert refused(found, claims(0, ISSUER + hostile)) == "status_list_not_allowed"
+        assert refused(found, claims(0, ISSUER + "/a" * 240 + "\n")) == "status_list_not_allowed"
+
+    assert cost(look) < 0.05
 
 
 # What a list says

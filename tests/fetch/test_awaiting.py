@@ -17,7 +17,7 @@ from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run
-from tests.support.misbehaving import FAILING, Floods, silent, slowly
+from tests.support.misbehaving import FAILING, Floods, Held, silent, slowly
 from tests.support.playing import called
 from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import trusting
@@ -27,7 +27,7 @@ pytestmark = [
     # Trio tells of generators inside httpcore2 when a body is not read to its end; our own are closed.
     pytest.mark.filterwarnings("ignore:Async generator 'httpcore2:ResourceWarning"),
 ]
-TIMEOUT = 0.2
+TIMEOUT = 0.5  # seconds; within it the server has seen the request
 # Read once: the trust anchors take longer than most of these exchanges.
 SETTINGS = HTTPSettings(tls=ssl.create_default_context)
 HASTY = HTTPSettings(timeout=TIMEOUT, tls=ssl.create_default_context)
@@ -198,7 +198,7 @@ async def test_nothing_is_kept_of_what_is_not_shared(http: AwaitingHTTP, web: Sc
 
 
 async def test_when_the_leader_is_cancelled_one_follower_takes_over(http: AwaitingHTTP, web: ScriptedServer) -> None:
-    web.answers["/"] = slowly(b"{}", 0.3)
+    held = web.answers["/"] = Held(b"{}", count=1)
     fetch = Fetch("GET", f"{web.url}/")
     followed: list[Any] = []
 
@@ -211,20 +211,22 @@ async def test_when_the_leader_is_cancelled_one_follower_takes_over(http: Awaiti
                 leaders.start_soon(http.fetch, fetch)
                 await asked(web)
                 tasks.start_soon(follow)
-                await anyio.sleep(0.05)
+                await anyio.wait_all_tasks_blocked()
                 leading.cancel()
+    held.let_go()
     assert followed == [Reply(200, b"{}")] * 20
     assert web.hits["/"] == 2
 
 
 async def test_a_cancelled_follower_leaves_the_others_their_answer(http: AwaitingHTTP, web: ScriptedServer) -> None:
-    web.answers["/"] = slowly(b"{}", 0.2)
+    held = web.answers["/"] = Held(b"{}")
     fetch = Fetch("GET", f"{web.url}/")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(http.fetch, fetch)
         await asked(web)
         with anyio.move_on_after(0.02) as scope:
             await http.fetch(fetch)
+        held.let_go()
     assert scope.cancelled_caught
     assert web.hits["/"] == 1
 
@@ -232,13 +234,14 @@ async def test_a_cancelled_follower_leaves_the_others_their_answer(http: Awaitin
 async def test_a_cancelled_leader_whose_time_was_up_leaves_its_successor_alone(
     http: AwaitingHTTP, web: ScriptedServer
 ) -> None:
-    web.answers["/"] = slowly(b"{}", 0.2)
+    held = web.answers["/"] = Held(b"{}")
     fetch = Fetch("GET", f"{web.url}/")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(http.fetch, fetch)
         await asked(web)
         successor = http._flights.get()[fetch] = Flight(anyio.Event(), timeout=60)
         tasks.cancel_scope.cancel()
+    held.let_go()
     assert http._flights.get() == {fetch: successor}
 
 

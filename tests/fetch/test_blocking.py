@@ -19,14 +19,14 @@ from oauth_rs.errors import InvalidToken, Unavailable
 from oauth_rs.fetch import Flight, HTTPSettings
 from oauth_rs.fetch.blocking import BlockingHTTP, _Line, _loop, _loops
 from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run
-from tests.support.misbehaving import FAILING, LONG, Floods, drips_body, drips_headers, silent, slowly
+from tests.support.misbehaving import FAILING, LONG, Floods, Held, drips_body, drips_headers, silent, slowly
 from tests.support.playing import called
 from tests.support.processes import in_child
 from tests.support.serving import ScriptedServer, serving
 from tests.support.trusting import trusting
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is what the tests are about
-TIMEOUT = 0.2
+TIMEOUT = 0.5  # seconds; within it the server has seen the request
 # Read once: the trust anchors take longer than most of these exchanges.
 SETTINGS = HTTPSettings(tls=ssl.create_default_context)
 HASTY = HTTPSettings(timeout=TIMEOUT, tls=ssl.create_default_context)
@@ -329,13 +329,14 @@ def test_a_fork_inherits_no_lock_that_somebody_holds(http: BlockingHTTP, web: Sc
 
 
 def test_a_fork_inherits_no_flight_that_nobody_flies(http: BlockingHTTP, web: ScriptedServer) -> None:
-    web.answers["/"] = slowly(b"{}", 0.3)
+    held = web.answers["/"] = Held(b"{}", count=1)
     fetch = Fetch("GET", f"{web.url}/", shared=60)
     leader = threading.Thread(target=http.fetch, args=(fetch,))
     leader.start()
     while not web.hits:
         time.sleep(0.01)
     assert in_child(lambda: http.fetch(fetch).status == 200) == 0
+    held.let_go()
     leader.join()
     assert web.hits["/"] == 2
 

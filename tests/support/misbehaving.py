@@ -1,5 +1,6 @@
 """Answers for a ScriptedServer that misbehave the way broken and hostile issuers do. None outlives its client long."""
 
+import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -70,6 +71,22 @@ def slowly(answer: bytes, seconds: float) -> Callable[[BaseHTTPRequestHandler], 
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
 
     return answer_late
+
+
+class Held:
+    """Answers 200 with `answer` once it is let go. Requests after the first `count` are not held."""
+
+    def __init__(self, answer: bytes, *, count: int = 1_000) -> None:
+        self._answer, self._left = answer, threading.Semaphore(count)
+        self._gone = threading.Event()
+
+    def let_go(self) -> None:
+        self._gone.set()
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        if self._left.acquire(blocking=False):
+            self._gone.wait(LONG)
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(self._answer), self._answer))
 
 
 FAILING: dict[str, tuple[Any, str]] = {

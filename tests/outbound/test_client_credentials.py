@@ -17,6 +17,7 @@ from oauth_rs.outbound.answer import Token
 from tests.outbound.provider import API, CLIENT, METADATA, SECRET, Provider, granted
 from tests.support.misbehaving import FAILING
 from tests.support.playing import FakeClock
+from tests.support.processes import PATIENCE
 
 ISSUER = "https://id.example.com"
 TIMEOUT = 1.0
@@ -135,7 +136,8 @@ def test_a_token_endpoint_that_misbehaves_is_an_outage(provider: Provider, fault
     answer, reason = FAILING[fault]
     status = answer[0] if isinstance(answer, tuple) else 0
     provider.answers["/token"] = answer if callable(answer) else _header(status, answer[1], answer[2])
-    assert failure(ClientCredentials(provider.url, client=CLIENT, http=HTTPSettings(timeout=TIMEOUT))) == reason
+    http = HTTPSettings(timeout=TIMEOUT if reason == "fetch_timeout" else PATIENCE)
+    assert failure(ClientCredentials(provider.url, client=CLIENT, http=http)) == reason
 
 
 def _header(status: int, headers: dict[str, str], body: bytes) -> Callable[[Any], None]:

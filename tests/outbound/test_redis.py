@@ -174,11 +174,11 @@ def test_a_redis_that_is_down_is_told_of_now_and_then(clock: FakeClock, caplog: 
 
 def test_a_redis_that_does_not_answer_costs_its_timeout(tmp_path: Path, clock: FakeClock) -> None:
     with running_redis(tmp_path) as own:
-        store = RedisTokens(own.url, keys=[KEY], timeout=0.1, clock=clock)
+        store = RedisTokens(own.url, keys=[KEY], timeout=1.0, clock=clock)
         with own.stunned():
             began = time.monotonic()
             assert store.get(HERE) is None
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 5
         store.put(HERE, TOKEN)
         assert store.get(HERE) == TOKEN
 

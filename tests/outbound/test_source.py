@@ -26,7 +26,7 @@ from oauth_rs.outbound.auth import Held
 from oauth_rs.outbound.endpoint import TokenEndpoint
 from oauth_rs.outbound.source import TokenSource
 from tests.outbound.provider import API, CLIENT, Provider, granted, no_thread_is_left, send
-from tests.support.misbehaving import slowly
+from tests.support.misbehaving import LONG, silent
 from tests.support.playing import FakeClock
 from tests.support.processes import in_child
 from tests.support.redis_server import wait_until
@@ -36,6 +36,7 @@ HTTP = HTTPSettings()
 FIELDS = (("grant_type", "client_credentials"),)
 LIFE = 3600
 SECONDS = 5.0  # for what happens in the background
+HANGS = 20.0  # seconds that an answer is held back at most, where it must come after something else
 Make = Callable[..., TokenSource]
 
 
@@ -118,11 +119,11 @@ def test_a_token_is_renewed_in_the_background_after_most_of_its_life(
     source: TokenSource, provider: Provider, clock: FakeClock
 ) -> None:
     source.token()
-    provider.answers["/token"] = partial(late, 0.2, "token-2")
+    may_answer = threading.Event()
+    provider.answers["/token"] = partial(once, may_answer, "token-2")
     clock.pass_seconds(LIFE * AHEAD)
-    began = time.monotonic()
     assert [source.token() for _ in range(100)] == ["token-1"] * 100
-    assert time.monotonic() - began < 0.15
+    may_answer.set()
     wait_until(lambda: source.token() == "token-2", SECONDS)
     assert provider.tokens == 2
 
@@ -161,6 +162,11 @@ Begin = Callable[[TokenSource, FakeClock], None]
 
 def late(seconds: float, token: str, handler: Any) -> None:
     time.sleep(seconds)
+    send(handler, granted(token))
+
+
+def once(may_answer: threading.Event, token: str, handler: Any) -> None:
+    may_answer.wait(HANGS)
     send(handler, granted(token))
 
 
@@ -245,8 +251,10 @@ def test_who_comes_second_gets_what_the_first_one_has(
 def test_renewing_ahead_is_one_request_too(source: TokenSource, provider: Provider, clock: FakeClock) -> None:
     source.token()
     clock.pass_seconds(LIFE * AHEAD)
-    provider.answers["/token"] = partial(late, 0.2, "new")
+    may_answer = threading.Event()
+    provider.answers["/token"] = partial(once, may_answer, "new")
     assert in_threads(50, source.token) == ["token-1"] * 50
+    may_answer.set()
     wait_until(lambda: source.token() == "new", SECONDS)
     assert provider.tokens == 2
 
@@ -359,10 +367,10 @@ def test_an_endpoint_that_failed_is_left_alone_by_all_its_sources(
 
 
 def test_a_slow_endpoint_costs_its_timeout(make: Make, provider: Provider) -> None:
-    provider.answers["/token"] = slowly(b"{}", 5)
+    provider.answers["/token"] = silent
     began = time.monotonic()
     assert failure(make(http=HTTPSettings(timeout=0.2))) == "fetch_timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < LONG / 2
 
 
 def test_no_more_requests_are_under_way_than_there_are_slots(
@@ -371,8 +379,19 @@ def test_no_more_requests_are_under_way_than_there_are_slots(
     monkeypatch.setattr("oauth_rs.outbound.endpoint.MAX_ASKS", 5)
     endpoint = TokenEndpoint("x", client=CLIENT, url=f"{provider.url}/token", monotonic=clock)
     sources = [make(endpoint=endpoint) for _ in range(20)]
-    provider.answers["/token"] = partial(late, 0.3, "new")
-    got = in_threads(20, lambda: sources.pop().token())
+    may_answer, refused = threading.Event(), list[str]()
+    provider.answers["/token"] = partial(once, may_answer, "new")
+
+    def one() -> str:
+        try:
+            return sources.pop().token()
+        except Unavailable as error:
+            refused.append(error.reason)
+            if len(refused) == 15:
+                may_answer.set()
+            raise
+
+    got = in_threads(20, one)
     assert sorted(got) == ["new"] * 5 + ["token_unavailable"] * 15
     wait_until(no_thread_is_left, SECONDS)
     assert make(endpoint=endpoint).token() == "new"
@@ -425,7 +444,7 @@ def test_an_outage_that_a_function_tells_of_is_one(make: Make) -> None:
 def test_a_function_that_hangs_is_not_waited_for_and_not_for_ever_in_the_way(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oauth_rs.outbound.source.STORE_SECONDS", 0.1)
+    monkeypatch.setattr("oauth_rs.outbound.source.STORE_SECONDS", 0.5)
     may_end = threading.Event()
     begun: list[str] = []
 
@@ -552,11 +571,19 @@ def test_a_fork_inherits_no_lock_that_somebody_holds(source: TokenSource, clock:
 
 
 def test_a_fork_inherits_no_request_that_nobody_makes(source: TokenSource, provider: Provider) -> None:
-    provider.answers["/token"] = partial(late, 0.3, "new")
+    child_is_done = threading.Event()
+
+    def answer(handler: Any) -> None:
+        if provider.tokens == 1:
+            child_is_done.wait(HANGS)
+        send(handler, granted("new"))
+
+    provider.answers["/token"] = answer
     leader = threading.Thread(target=source.token)
     leader.start()
     wait_until(lambda: provider.tokens == 1, SECONDS)
     assert in_child(lambda: source.token() == "new") == 0
+    child_is_done.set()
     leader.join()
     assert provider.tokens == 2
 

@@ -1,6 +1,5 @@
 """Both examples with the development server's credentials: requests signed by oauthlib and requests-oauthlib."""
 
-import socket
 import sqlite3
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from examples.serving import on_uvicorn, on_werkzeug
 from oauth_rs import MACKey
 from oauth_rs.devserver import DevServer
 from tests.examples.conftest import API, ROOT, SCOPES, process
+from tests.support.ports import free_port
 
 ALL = " ".join(SCOPES)
 SWIM = {"title": "Swim a mile"}
@@ -190,11 +190,6 @@ def test_a_handshake_is_good_once(server: DevServer, photos_url: str) -> None:
     with shake(url, headers), pytest.raises(InvalidStatus) as refused, shake(url, headers):
         pass
     assert refused.value.response.status_code == 401
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_of_a_request_sent_to_many_workers_at_once_one_is_accepted(

@@ -15,7 +15,8 @@ from oauth_rs.outbound.redis import RedisTokens
 from oauth_rs.quiet import OUTAGE
 from tests.outbound.provider import CLIENT, Provider
 from tests.support.playing import FakeClock
-from tests.support.redis_server import RedisServer, free_port, running_redis
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer, running_redis
 
 KEY, OLD_KEY = Fernet.generate_key(), Fernet.generate_key()
 HERE = sha256(b"one source").digest()

@@ -21,7 +21,8 @@ from oauth_rs.outbound import ClientCredentials, Connection, OutboundError, Refr
 from oauth_rs.outbound.redis import RedisTokens
 from tests.outbound.provider import API, Provider, granted
 from tests.support.misbehaving import drops, silent, talks_nonsense
-from tests.support.redis_server import free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.redis_server import wait_until
 
 HTTP = HTTPSettings(timeout=0.3)
 SECRET, TOKEN, SUBJECT, REFRESH = "s3cret-Client", "t0ken-Access", "t0ken-Subject", "t0ken-Refresh"

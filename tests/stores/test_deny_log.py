@@ -17,8 +17,9 @@ from redis.retry import Retry
 from oauth_rs.denials import Denial, Denials
 from oauth_rs.stores import deny_log
 from oauth_rs.stores.deny_log import DenyLog
+from tests.support.ports import free_port
 from tests.support.processes import PATIENCE
-from tests.support.redis_server import RedisServer, free_port, running_cluster, running_redis, sentinel_of, wait_until
+from tests.support.redis_server import RedisServer, running_cluster, running_redis, sentinel_of, wait_until
 
 KEPT = 1000.0
 LOG, EPOCH = b"t:{deny}:log", b"t:{deny}:epoch"

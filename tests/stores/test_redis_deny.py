@@ -20,7 +20,8 @@ from oauth_rs.flow import Call, Run
 from oauth_rs.stores.redis_deny import RedisDenyList
 from tests.support.deny_contract import DenyListContract, grant, verdict
 from tests.support.playing import FakeClock, started
-from tests.support.redis_server import RedisServer, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer, wait_until
 
 UNAVAILABLE = "deny_list_unavailable"
 Make = Callable[..., RedisDenyList]

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from tests.support.ports import free_port
 
 START_SECONDS = 15.0
 _INSTALL = "apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends redis-server"
@@ -31,16 +32,6 @@ def redis_binary() -> str:
         say = pytest.fail if os.environ.get("CI") else pytest.skip
         say("NOT TESTED: redis-server is not installed, and cannot be (apt-get install redis-server)")
     return found
-
-
-def free_port(below: int = 55_000) -> int:
-    """A port that nobody listens on; a cluster takes the one 10,000 above it too."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < below:
-            return port
 
 
 class RedisServer:

@@ -126,6 +126,9 @@ class DenyLog:
     def _step(self, client: Any) -> None:
         """Reads what there is, or waits for news; notes that all was read."""
         asked_at = self._monotonic()
+        if isinstance(client, redis.Redis):  # not a cluster: there a replica sends on whoever asks it for a key
+            # One that becomes a replica cuts off only those that wait for it just then.
+            _check_role(client.info("replication"))
         epoch, is_mine = self._find_epoch(client)
         greetings = self._greetings
         if epoch != self._epoch or greetings != self._read_by or asked_at >= self._puts_back_at:
@@ -248,10 +251,14 @@ class _Greeter:
 
 def _check(info: str) -> None:
     facts = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
-    if facts.get("role") != "master":
-        raise redis.ConnectionError("a replica, which may be behind")
+    _check_role(facts)
     if (eviction := facts.get("maxmemory_policy", "noeviction")) != "noeviction":
         logger.warning("Redis may forget denials: set maxmemory-policy to noeviction, it is %s", eviction)
+
+
+def _check_role(facts: Mapping[str, object]) -> None:
+    if facts.get("role") != "master":
+        raise redis.ConnectionError("a replica, which may be behind")
 
 
 def _parsed(fields: Mapping[Any, Any]) -> tuple[Denial, float]:

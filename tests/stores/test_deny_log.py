@@ -344,6 +344,15 @@ def test_a_replica_is_not_asked(own: RedisServer, tmp_path: Path, make: Make, ca
         process.end()
 
 
+def test_a_server_that_becomes_a_replica_between_two_looks_is_not_asked(own: RedisServer, make: Make) -> None:
+    log = make(own.url).log
+    with log._connect(log._greeted) as client:  # nobody waits at it, whom it would cut off
+        log._step(client)
+        own.says("replicaof", "127.0.0.1", 1)
+        with pytest.raises(redis.ConnectionError, match="a replica"):
+            log._step(client)
+
+
 def test_a_redis_that_may_forget_is_told_of(own: RedisServer, make: Make, caplog: pytest.LogCaptureFixture) -> None:
     own.configure(maxmemory_policy="allkeys-lru")
     assert make(own.url).follow().is_current

@@ -176,7 +176,7 @@ def test_each_event_loop_has_connections_of_its_own_and_leaves_none_open(server:
     assert all(anyio.run(use, number) for number in range(3))
     assert not store._lines
     assert all(at_once([partial(anyio.run, use, number) for number in range(3, 7)]))
-    wait_until(lambda: server.says("info", "clients")["connected_clients"] == before, 10)
+    wait_until(lambda: server.says("info", "clients")["connected_clients"] <= before, 10)
 
 
 def test_a_store_that_is_dropped_leaves_no_connection_in_a_loop_that_goes_on(
@@ -184,7 +184,7 @@ def test_a_store_that_is_dropped_leaves_no_connection_in_a_loop_that_goes_on(
 ) -> None:
     before = server.says("info", "clients")["connected_clients"]
     assert awaiting(RedisReplay(server.url), portal).use(1) is True
-    wait_until(lambda: server.says("info", "clients")["connected_clients"] == before, 10)
+    wait_until(lambda: server.says("info", "clients")["connected_clients"] <= before, 10)
 
 
 def test_more_tasks_than_connections_wait_their_turn(server: RedisServer, stores: Stores) -> None:
@@ -277,8 +277,8 @@ def test_a_server_that_was_never_there_is_a_503(make: Make, tmp_path: Path) -> N
 
 
 def test_a_server_that_is_stunned_is_a_503_in_time_and_good_again_after(own: RedisServer, make: Make) -> None:
-    store = make(own.url, timeout=0.3)
-    fresh = make(own.url, timeout=0.3)
+    store = make(own.url)
+    fresh = make(own.url)
     assert store.use(1) is True
     with own.stunned():
         for one in (store, fresh):
@@ -513,7 +513,7 @@ def test_a_blocking_client_serves_event_loops_too(server: RedisServer, portal: B
 
 def test_the_retries_and_time_outs_of_a_client_are_not_ours(own: RedisServer, stores: Stores) -> None:
     with redis.Redis(port=own.port, retry=Retry(NoBackoff(), 50), socket_timeout=60) as client:
-        store = stores.blocking(client, timeout=0.2)
+        store = stores.blocking(client)
         store.use(1)
         with own.stunned():
             answer, seconds = took(partial(store.use, 2))

@@ -193,11 +193,15 @@ def test_callers_that_await_are_served_too(server: RedisServer, make: Make, back
 
     async def ask() -> list[bool]:
         said = [await drive(started(other.denied(grant())))]
+        assert said == [False]
         await one.deny_async(jti="t1")
-        await anyio.sleep(0.5)
-        return [*said, await drive(started(other.denied(grant())))]
+        with anyio.fail_after(5):
+            while not said[-1]:
+                said.append(await drive(started(other.denied(grant()))))
+                await anyio.sleep(0.01)
+        return said
 
-    assert anyio.run(ask, backend=backend) == [False, True]
+    assert anyio.run(ask, backend=backend)[-1] is True
 
 
 def test_a_thousand_tasks_that_ask_at_once_are_all_answered(server: RedisServer, make: Make) -> None:
@@ -228,12 +232,13 @@ def last_believed(one: RedisDenyList, *, seconds: float) -> float:
 def test_memory_is_not_believed_for_longer_than_a_second(own: RedisServer, make: Make, fault: str) -> None:
     one = make(own.url)
     assert verdict(one, grant()) is False
-    lost_at = time.monotonic()
     if fault == "stopped":
         own.stop()
+        lost_at = time.monotonic()
         last = last_believed(one, seconds=2.0)
     else:
         with own.stunned():
+            lost_at = time.monotonic()
             last = last_believed(one, seconds=2.0)
     assert last - lost_at <= 1.0
     if fault == "stunned":
@@ -246,10 +251,12 @@ def test_memory_is_not_believed_for_longer_than_a_second(own: RedisServer, make:
 def test_how_long_memory_is_believed_is_an_option(own: RedisServer, make: Make, believed: float) -> None:
     one = make(own.url, believed=believed)
     assert verdict(one, grant()) is False
+    began = time.monotonic()
     own.stop()
     lost_at = time.monotonic()
     last = last_believed(one, seconds=believed + 0.5)
-    assert believed / 2 - 0.1 < last - lost_at <= believed
+    assert believed / 2 - 0.1 < last - began
+    assert last - lost_at <= believed
 
 
 def test_refusals_come_at_once_while_redis_is_away(own: RedisServer, make: Make) -> None:

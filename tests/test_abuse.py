@@ -25,7 +25,7 @@ from tests.support.playing import FakeClock
 from tests.support.serving import ScriptedServer
 
 METADATA = "/.well-known/oauth-authorization-server"
-TIMEOUT = 0.2
+TIMEOUT = 0.5  # seconds; within it the server has seen the request
 PATIENCE = 60.0  # seconds: where a slow test machine must not turn an answer into a time-out
 FAULTS: dict[str, Any] = {
     "silent": silent,

@@ -16,6 +16,7 @@ from sqlalchemy import NullPool, create_engine, select
 
 from oauth_rs.cli import main
 from oauth_rs.stores.sql import SQLCredentials
+from tests.support.processes import PATIENCE
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def devserver(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_a_signal_ends_the_devserver_cleanly(number: signal.Signals) -> None:
     with devserver() as (process, _issuer):
         process.send_signal(number)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output) == (0, "")
     assert errors.startswith("WARNING: oauth_rs devserver. Development only, not for production")
     assert errors.count("\n") == 1
@@ -44,7 +45,7 @@ def test_two_signals_in_a_row_end_the_devserver_as_one_does() -> None:
     with devserver() as (process, _issuer):
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_the_options_reach_the_devserver() -> None:
@@ -91,7 +92,7 @@ def test_a_file_that_cannot_hold_credentials_ends_with_status_1_and_one_line(
 def test_listening_on_every_address_is_warned_about() -> None:
     with devserver("--host", "0.0.0.0") as (process, _issuer):  # noqa: S104 - what the warning is for
         process.terminate()
-        assert "may be reachable from other machines" in process.communicate(timeout=10)[1]
+        assert "may be reachable from other machines" in process.communicate(timeout=PATIENCE)[1]
 
 
 def test_missing_extras_are_named_with_the_remedy() -> None:

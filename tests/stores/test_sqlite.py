@@ -19,6 +19,7 @@ from oauth_rs.fetch import HTTPSettings
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Run
 from oauth_rs.stores.sqlite import SQLiteReplay
+from tests.support.processes import PATIENCE
 from tests.support.replay_contract import Driven, SharedReplayContract, at_once, blocking, key_of
 
 UNAVAILABLE = "replay_store_unavailable"
@@ -32,13 +33,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Driven:
-    return blocking(SQLiteReplay(path))
+    return blocking(SQLiteReplay(path, timeout=PATIENCE))
 
 
 class TestContract(SharedReplayContract):
     @pytest.fixture
     def second(self, path: Path) -> Driven:
-        return blocking(SQLiteReplay(str(path)))
+        return blocking(SQLiteReplay(str(path), timeout=PATIENCE))
 
     @pytest.fixture
     def place(self, path: Path) -> str:
@@ -191,7 +192,7 @@ def test_a_fork_does_not_wait_for_a_thread_that_writes_for_long(path: Path) -> N
 
 def test_those_that_begin_at_once_all_find_their_file(path: Path) -> None:
     for number in range(40):  # in one of twenty somebody is told that the file is locked
-        stores = [blocking(SQLiteReplay(path.with_name(f"{number}.sqlite"))) for _ in range(8)]
+        stores = [blocking(SQLiteReplay(path.with_name(f"{number}.sqlite"), timeout=PATIENCE)) for _ in range(8)]
         assert sorted(at_once([partial(one.use, 1) for one in stores])) == [False] * 7 + [True]
 
 

@@ -43,7 +43,7 @@ def in_child(work: Callable[[], object]) -> int:
     if child == 0:
         status = 1
         try:
-            signal.alarm(10)
+            signal.alarm(int(PATIENCE))
             status = 0 if work() else 2
         finally:
             os._exit(status)

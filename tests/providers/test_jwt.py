@@ -17,7 +17,7 @@ from oauth_rs.providers.request_selection import OnHost
 from oauth_rs.roles import RoleMap
 from oauth_rs.scope_declarations import Scope
 from tests.providers.presenting import digest, presented
-from tests.support.issuing import API, ISSUER, Issuer, encode
+from tests.support.issuing import API, ISSUER, LIFE, Issuer, encode
 from tests.support.playing import FakeClock, called, play
 
 JWKS_URL = f"{ISSUER}/jwks"
@@ -95,7 +95,7 @@ def test_every_default_algorithm_is_verified(algorithm: str) -> None:
         {"aud": ["https://other.example", API]},
         {"scope": ["photos", "profile"]},
         {"nbf": 0},
-        {"exp": time.time() + 600.5},
+        {"exp": time.time() + LIFE + 0.5},
         {"unknown": {"deep": [1, None]}},
         {"sub": "Zoë"},
     ],

@@ -47,6 +47,7 @@ from oauth_rs.flow import Flow
 from oauth_rs.schemes import Site
 from oauth_rs.schemes.bearer import AUTHORIZATION
 from tests.support.calling import Answer, call_asgi, call_wsgi
+from tests.support.costing import cost
 from tests.support.issuing import Issuer
 from tests.support.playing import PlainRequest, started
 from tests.support.signing import (
@@ -590,18 +591,13 @@ SIGNED = signed(version="1.0").credentials
 
 
 def seconds(place: str, unit: bytes, size: int) -> float:
-    """The CPU time for `size` bytes of `unit`, the least of three times."""
+    """The cost of `size` bytes of `unit`."""
     text = (unit * size)[:size]
     header = SIGNED if place != "header" else text[: -len(SIGNED) - 2] + b", " + SIGNED
     own = ("Authorization", f"OAuth {header.decode('latin-1')}")
     target = f"/?{text.decode('latin-1')}" if place == "query" else "/"
     sent = Signed("POST", target, (("Host", HOST), FORM, own), text if place == "form" else b"")
-    took = []
-    for _ in range(3):
-        started = time.process_time()
-        refused(SWITCHED_ON, sent)
-        took.append(time.process_time() - started)
-    return min(took)
+    return cost(lambda: refused(SWITCHED_ON, sent), rounds=3)
 
 
 @pytest.mark.parametrize("unit", WORST)

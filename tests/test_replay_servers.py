@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +15,7 @@ import pytest
 from oauthlib.oauth1 import Client
 
 from tests.support.processes import PATIENCE, running_server
-from tests.support.redis_server import RedisServer, running_redis
+from tests.support.redis_server import RedisServer, running_redis, wait_until
 from tests.support.served_signed import CLIENT_ID, SECRET, SIGNED_URL
 
 GUNICORN = ("gunicorn", "-w", "4", "-k", "gthread", "--threads", "4", "--no-control-socket", "--graceful-timeout", "1")
@@ -79,9 +79,8 @@ def test_two_servers_on_one_redis_accept_a_request_once(redis: RedisServer) -> N
             assert statuses_at_once([one, other], signed()) == {200: 1, 401: 199}
 
 
-def accepted_until(url: str, stopped: Event) -> list[dict[str, str]]:
-    """The requests that were accepted while new ones were sent without end."""
-    accepted = []
+def send_until(stopped: Event, url: str, accepted: list[dict[str, str]]) -> None:
+    """Sends new requests without end; `accepted` gets those that were accepted."""
     with http() as client:
         while not stopped.is_set():
             headers = signed()
@@ -90,7 +89,15 @@ def accepted_until(url: str, stopped: Event) -> list[dict[str, str]]:
                     accepted.append(headers)
             except httpx2.TransportError:
                 pass  # sent to the worker that was killed: nobody knows what became of it
-    return accepted
+
+
+def worker(client: httpx2.Client, url: str) -> int:
+    """The process id of one that answers."""
+    while True:
+        with suppress(httpx2.TransportError):  # sent to the one that was killed last
+            answer = client.get(url, headers=signed())
+            assert answer.status_code == 200
+            return int(answer.text)
 
 
 @pytest.mark.parametrize("store", ["sqlite", "redis"])
@@ -98,20 +105,21 @@ def test_no_request_is_accepted_again_after_workers_were_killed(
     store: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     replay = request.getfixturevalue("redis").url if store == "redis" else str(tmp_path / "nonces.sqlite")
-    stopped = Event()
+    stopped, accepted = Event(), list[dict[str, str]]()
     with ExitStack() as stack:
         url = stack.enter_context(running("gunicorn", replay))
         client = stack.enter_context(http())
         until(client, url, 200)
         threads = stack.enter_context(ThreadPoolExecutor(4))
-        load = [threads.submit(accepted_until, url, stopped) for _ in range(4)]
-        for _ in range(3):
-            time.sleep(0.3)
-            os.kill(int(client.get(url, headers=signed()).text), signal.SIGKILL)
-        time.sleep(0.5)
+        stack.callback(stopped.set)
+        load = [threads.submit(send_until, stopped, url, accepted) for _ in range(4)]
+        for turn in range(1, 5):
+            wait_until(lambda turn=turn: len(accepted) > 20 * turn, PATIENCE)  # type: ignore[misc]
+            if turn < 4:
+                os.kill(worker(client, url), signal.SIGKILL)
         stopped.set()
-        accepted = [headers for one in load for headers in one.result()]
-        assert len(accepted) > 50
+        for one in load:
+            one.result()
         assert Counter(client.get(url, headers=headers).status_code for headers in accepted) == {401: len(accepted)}
 
 

@@ -78,26 +78,34 @@ class Site:
         said = self.ask_all(token)
         return len({one.process for one in said} - {""}) == PROCESSES and {one.status for one in said} == {200}
 
-    def load(self, token: str, act: Callable[[], object], seconds: float = 2.5) -> tuple[float, list[Said]]:
-        """When `act` ended, and what was said to `token`, which is used without end from before that to well after."""
-        stopped = Event()
+    def load(
+        self, token: str, act: Callable[[], object], *, seconds: float = 2.5, let_in: int = PROCESSES
+    ) -> tuple[float, list[Said]]:
+        """When `act` ended, and what was said to `token`, which is used without end from before that to well after.
 
-        def use(url: str) -> list[Said]:
-            said = []
+        Before it, so many processes have let it in.
+        """
+        stopped, said = Event(), list[Said]()
+
+        def use(url: str) -> None:
             with http() as client:
                 while not stopped.is_set():
                     said.append(self.ask(token, url, client))
                     time.sleep(0.002)
-            return said
 
         with ThreadPoolExecutor(4) as threads:
             users = [threads.submit(use, url) for url in (*self.urls, self.urls[0], self.urls[0])]
-            time.sleep(0.5)
-            act()
-            acted_at = time.monotonic()
-            time.sleep(seconds)
-            stopped.set()
-            return acted_at, [said for user in users for said in user.result()]
+            try:
+                wait_until(lambda: len({one.process for one in list(said)} - {""}) >= let_in, PATIENCE)
+                time.sleep(0.5)
+                act()
+                acted_at = time.monotonic()
+                time.sleep(seconds)
+            finally:
+                stopped.set()
+            for user in users:
+                user.result()
+            return acted_at, said
 
 
 @pytest.fixture
@@ -165,9 +173,8 @@ def test_no_denied_token_is_let_in_again_after_redis_has_forgotten(site: Site, l
     denied, good = ISSUER.token(jti="t1"), ISSUER.token(jti="t2")
     site.deny.deny(jti="t1")
     assert site.statuses(denied) == {401}
-    _, said = site.load(
-        denied, site.redis.restart if loss == "restart" else lambda: site.redis.says("flushall"), seconds=4.0
-    )
+    lose = site.redis.restart if loss == "restart" else lambda: site.redis.says("flushall")
+    _, said = site.load(denied, lose, seconds=4.0, let_in=0)
     assert {one.status for one in said} == {401}
     wait_until(lambda: site.is_let_in_by_all(good), PATIENCE)
     with running("uvicorn", site.redis.url) as begun_later, http() as client:

@@ -14,7 +14,8 @@ from .errors import InvalidRequest
 
 # Of werkzeug, Starlette, pydantic and Python's own constructors, all that some of them reads.
 _ANY_INTEGER = r"\s*[+-]?(?:[0_]+-)?[\d_]+(?:\.0*)?\s*"  # pydantic reads "0-1" as -1
-_ANY_FLOAT = r"\s*[+-]?(?:[\d_]+\.?[\d_]*|\.[\d_]+)(?:[eE][+-]?[\d_]+)?\s*|\s*[+-]?(?:(?i:nan|inf|infinity))\s*"
+# Each text is read in one way: where digits may stand on both sides of what may be missing, a match tries every split.
+_ANY_FLOAT = r"\s*[+-]?(?:[\d_]+(?:\.[\d_]*)?|\.[\d_]+)(?:[eE][+-]?[\d_]+)?\s*|\s*[+-]?(?:(?i:nan|inf|infinity))\s*"
 _ANY_UUID = r"(?i:\s*(?:urn:)?(?:uuid:)?\{?[0-9a-f-]{32,45}\}?\s*)"
 _INTEGER, _SIGNED_INTEGER = re.compile(r"[0-9]+"), re.compile(r"-?[0-9]+")
 _FLOAT, _SIGNED_FLOAT = re.compile(r"[0-9]+\.[0-9]+"), re.compile(r"-?[0-9]+\.[0-9]+")

@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -57,6 +58,16 @@ def test_what_is_taken_for_a_number_everybody_takes_for_one(value: str) -> None:
         assert value.isdigit()
     if taken_for("float", value) == "float":
         assert re.fullmatch(r"[0-9]+\.[0-9]+", value)
+
+
+@pytest.mark.parametrize(
+    "value", ["1" * 16_000 + "x", "1." + "1" * 16_000 + "x", "_" * 16_000 + "x", " " * 16_000 + "x"]
+)
+@pytest.mark.parametrize("kind", ["int", "float", "uuid"])
+def test_a_long_value_is_read_in_one_way(kind: str, value: str) -> None:
+    before = time.thread_time()
+    assert taken_for(kind, value) == "text"
+    assert time.thread_time() - before < 0.2  # 2 ms or so
 
 
 def test_the_kinds_that_say_more_are_asked_first() -> None:

@@ -6,8 +6,7 @@ nor grants: policy.py and the filters of responses do.
 
 import math
 import re
-import sys
-from collections.abc import ItemsView, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from itertools import product
 from typing import Any, Generic, TypeVar
 
@@ -15,14 +14,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import AnyConverter, BaseConverter, Map, Rule
 
 from .errors import InvalidRequest
+from .matching_time import MatchingTime, Piece
 from .path_values import CONVERTERS, refuse_doubtful
 from .public_paths import is_ambiguous
 from .request import Request
-
-# Characters of a path, where a template has two variables between which a match must choose: that takes time by the
-# square, 40 ms for these. With three it were seconds, so they are refused; with fewer the length does not matter.
-MAX_PATH = 2_048
-_MAX_CHOICES = 2
 
 T = TypeVar("T")
 _OPERATION = re.compile(r"(\*|[!#$%&'+.^_`|~0-9A-Z-]+) (/[^\s?#]*)")
@@ -62,7 +57,7 @@ class OperationMap(Generic[T]):
         seen: dict[tuple[str, str], str] = {}
         self._parameters: dict[str, frozenset[str]] = {}
         self._rest: dict[str, str] = {}  # of templates that end with a variable which may span slashes, that variable
-        choosing = 0
+        time = MatchingTime()
         operations = [(name, *_parts(name)) for name in self._entries]
         for name, method, template in sorted(operations, key=_last):  # the first that fits is taken
             try:
@@ -77,9 +72,13 @@ class OperationMap(Generic[T]):
             self._parameters[name] = frozenset(route.arguments)
             if rest := _rest(template, routes.converters):
                 self._rest[name] = rest
-            choosing += _choices(name, template, routes.converters) == _MAX_CHOICES
-        # Each such template may be tried in turn, so together they take no longer than one.
-        self._longest = int(MAX_PATH / math.sqrt(choosing)) if choosing else sys.maxsize
+            if not time.add(_pieces(template, route.converters)):
+                raise OperationError(
+                    f"{name!r} takes too long to match: have fewer variables in one segment, or of <path:...>, and "
+                    "beside numbers no digits, `_` or further variables",
+                    name,
+                )
+        self._longest = time.longest()
         self._match = routes.bind("", default_method="").match
 
     def find(self, request: Request) -> tuple[T, Mapping[str, Any]] | None:
@@ -134,17 +133,21 @@ class OperationMap(Generic[T]):
 class _Route(Rule):
     """A route that takes a path by its form alone: where a value is out of range, no other template is tried either.
 
-    `listed` are the texts of each variable that lists them.
+    `converters` are those of its variables.
     """
 
     def compile(self) -> None:
-        self.listed: dict[str, list[str]] = {}
+        self.converters: dict[str, BaseConverter] = {}
         super().compile()
+
+    @property
+    def listed(self) -> dict[str, list[str]]:
+        """The texts of each variable that lists them."""
+        return {name: sorted(one.items) for name, one in self.converters.items() if isinstance(one, AnyConverter)}
 
     def get_converter(self, variable_name: str, *arguments: Any) -> BaseConverter:
         converter = super().get_converter(variable_name, *arguments)
-        if isinstance(converter, AnyConverter):
-            self.listed[variable_name] = sorted(converter.items)
+        self.converters[variable_name] = converter
         read = converter.to_python
 
         def to_python(value: str) -> Any:
@@ -179,16 +182,14 @@ def _parts(name: str) -> tuple[str, str]:
     return method, template.rstrip("/") or "/"  # with the slash it would be another place in the map
 
 
-def _choices(name: str, template: str, converters: Mapping[str, type[BaseConverter]]) -> int:
-    """How often a match must choose where one variable ends and the next begins. Raises OperationError for too many."""
-    segments = _VARIABLE.sub("<>", template).split("/")
-    choices = sum(not converters[kind].part_isolating for kind, _ in _variables(template))
-    choices += max(segment.count("<>") - segment.endswith("<>") for segment in segments)
-    if choices > _MAX_CHOICES:
-        raise OperationError(
-            f"{name!r} takes too long to match: have fewer variables in one segment, or of <path:...>", name
-        )
-    return choices
+def _pieces(template: str, converters: Mapping[str, BaseConverter]) -> Iterator[Piece]:
+    """The texts and the variables of `template`, in order."""
+    at = 0
+    for found in _VARIABLE.finditer(template):
+        yield template[at : found.start()]
+        yield converters[found[2]]
+        at = found.end()
+    yield template[at:]
 
 
 def _rest(template: str, converters: Mapping[str, type[BaseConverter]]) -> str:

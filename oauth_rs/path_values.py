@@ -65,6 +65,7 @@ class _Any(AnyConverter):
 
 # The kinds that say less of a path have more weight: they are asked later.
 CONVERTERS: dict[str, type[BaseConverter]] = {"any": _Any, "int": _Integer, "float": _Float, "uuid": _UUID}
+NUMBERS = (_Integer, _Float)
 
 
 def refuse_doubtful() -> NoReturn:

@@ -17,10 +17,10 @@ FLOORS = (
         *("errors", "encoding", "signature_methods", "claim_names", "pem", "entries", "scope_templates"),
         *("quiet", "members"),
     ),
-    ("flow", "cache", "request", "breaker", "formats"),
+    ("flow", "cache", "request", "breaker", "path_values", "formats"),
     (
         *("scopes", "headers", "urls", "public_paths", "jose", "replay", "oauth1_signature", "mac_string"),
-        *("client_auth", "path_values", "smart_scopes"),
+        *("client_auth", "matching_time", "smart_scopes"),
     ),
     ("model", "requirements", "scope_declarations", "scope_families", "smart", "fields", "roles", "operations"),
     (

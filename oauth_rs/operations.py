@@ -6,7 +6,7 @@ nor grants: policy.py and the filters of responses do.
 
 import math
 import re
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import Collection, ItemsView, Iterator, Mapping
 from itertools import product
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from werkzeug.routing import AnyConverter, BaseConverter, Map, Rule
 
 from .errors import InvalidRequest
 from .matching_time import MatchingTime, Piece
-from .path_values import CONVERTERS, refuse_doubtful
+from .path_values import CONVERTERS, is_plainly, refuse_doubtful
 from .public_paths import is_ambiguous
 from .request import Request
 
@@ -43,12 +43,17 @@ class OperationMap(Generic[T]):
     GET covers HEAD, unless HEAD has an entry. A slash at the end does not count, save that what is below `/files/` is
     for `/files/<path:rest>`. Of two templates that fit, the one that says more of the path is taken: listed texts, then
     numbers and UUIDs, then text. A value that its converter does not read, such as a number out of range, stays text.
-    `converters` are further ones of werkzeug, by name. Raises OperationError, a ValueError, for a name or a template
-    that cannot be read, takes too long to match, or is one operation with another.
+    `converters` are further ones of werkzeug, by name. For names in `exact`, numbers and UUIDs are written as usual
+    (`007` is 7 to one router and text to another). Raises OperationError, a ValueError, for a name or a template that
+    cannot be read, takes too long to match, or is one operation with another.
     """
 
     def __init__(
-        self, entries: Mapping[str, T], *, converters: Mapping[str, type[BaseConverter]] | None = None
+        self,
+        entries: Mapping[str, T],
+        *,
+        converters: Mapping[str, type[BaseConverter]] | None = None,
+        exact: Collection[str] = (),
     ) -> None:
         self._entries = dict(entries)
         # No redirects: what an application would answer with one is the operation that it leads to.
@@ -61,7 +66,7 @@ class OperationMap(Generic[T]):
         operations = [(name, *_parts(name)) for name in self._entries]
         for name, method, template in sorted(operations, key=_last):  # the first that fits is taken
             try:
-                route = _Route(template, methods=None if method == "*" else [method], endpoint=name)
+                route = _Route(template, name, None if method == "*" else method, exact=name in exact)
                 routes.add(route)
             except _UNREADABLE as error:
                 raise OperationError(f"{name!r} has a path template that cannot be read: {error}", name) from error
@@ -133,8 +138,12 @@ class OperationMap(Generic[T]):
 class _Route(Rule):
     """A route that takes a path by its form alone: where a value is out of range, no other template is tried either.
 
-    `converters` are those of its variables.
+    Where it is `exact`, the value must be written as usual. `converters` are those of its variables.
     """
+
+    def __init__(self, template: str, name: str, method: str | None, *, exact: bool) -> None:
+        super().__init__(template, methods=None if method is None else [method], endpoint=name)
+        self.exact = exact
 
     def compile(self) -> None:
         self.converters: dict[str, BaseConverter] = {}
@@ -152,9 +161,12 @@ class _Route(Rule):
 
         def to_python(value: str) -> Any:
             try:
-                return read(value)
+                found = read(value)
             except ValueError:  # werkzeug would end the search here, and the rule for all others be asked
-                return value
+                found = value
+            if self.exact and not is_plainly(converter, value, found):
+                refuse_doubtful()
+            return found
 
         converter.to_python = to_python  # type: ignore[method-assign]  # of this one object
         return converter

@@ -68,6 +68,19 @@ CONVERTERS: dict[str, type[BaseConverter]] = {"any": _Any, "int": _Integer, "flo
 NUMBERS = (_Integer, _Float)
 
 
+def is_plainly(converter: BaseConverter, text: str, value: Any) -> bool:
+    """True where `text` is how `value`, a number or a UUID, is written: `7`, not `007`, for what is read as 7.
+
+    Always true for values of other kinds.
+    """
+    if not isinstance(converter, (*NUMBERS, _UUID)):
+        return True
+    try:
+        return converter.to_url(value) == text  # it fills up what has fixed digits
+    except ValueError:  # more digits than Python reads
+        return False
+
+
 def refuse_doubtful() -> NoReturn:
     """Raises InvalidRequest (`ambiguous_path`)."""
     raise InvalidRequest("ambiguous_path", "The path of the request can be read in more than one way.")

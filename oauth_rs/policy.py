@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 
 from .operations import OperationError, OperationMap
 from .request import Request
-from .scopes import AllOf, Requirement, parameters_of
+from .scopes import AllOf, Requirement, needs_request, parameters_of
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -113,7 +113,9 @@ class OperationScopes:
         _check_rules(rules)
         if not rules and default is None:
             raise ValueError("OperationScopes({}) refuses every request: map at least one operation")
-        self._rules = OperationMap({name: _rule(name, rule) for name, rule in rules.items()}, converters=converters)
+        made = {name: _rule(name, rule) for name, rule in rules.items()}
+        by_value = [name for name, rule in made.items() if isinstance(rule, Requirement) and needs_request(rule)]
+        self._rules = OperationMap(made, converters=converters, exact=frozenset(by_value))
         self._default = None if default is None else Operation(_rule("default", default))
         for name, rule in self._rules.items():
             _check_parameters(name, rule, self._rules.parameters(name))

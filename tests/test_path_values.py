@@ -1,5 +1,6 @@
 import re
 import time
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +11,7 @@ from werkzeug.routing import Map
 
 from oauth_rs.errors import InvalidRequest
 from oauth_rs.operations import OperationMap
-from oauth_rs.path_values import CONVERTERS, refuse_doubtful
+from oauth_rs.path_values import CONVERTERS, is_plainly, refuse_doubtful
 
 # What values are made of here: digits of two scripts, and all that numbers and UUIDs are written with.
 TEXTS = st.text(alphabet="0129\u0665+-._eE \tnaifNINF{}abc:urdi", min_size=1, max_size=40)
@@ -74,6 +75,26 @@ def test_the_kinds_that_say_more_are_asked_first() -> None:
     weights = [CONVERTERS[kind].weight for kind in ("any", "int", "float", "uuid")]
     assert weights == sorted(weights)
     assert weights[-1] < Map.default_converters["default"].weight
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "plain", "others"),
+    [
+        ("int", {}, ["0", "7", "70"], ["007", "00", "9" * 5_000]),
+        ("int", {"signed": True}, ["-7", "7"], ["-07", "-0"]),
+        ("int", {"fixed_digits": 3}, ["007", "700"], []),
+        ("float", {}, ["1.5", "10.0"], ["1.50", "01.5", "1.0000000000000000001"]),
+        ("uuid", {}, [str(UUID(int=10))], [str(UUID(int=10)).upper()]),
+        ("any", {}, ["a"], []),
+    ],
+)
+def test_each_number_and_each_uuid_has_one_plain_spelling(
+    kind: str, options: dict[str, int], plain: list[str], others: list[str]
+) -> None:
+    converter = CONVERTERS[kind](Map(), *("ab" if kind == "any" else ""), **options)
+    for text in plain + others:
+        value = text if len(text) > 100 else converter.to_python(text)
+        assert is_plainly(converter, text, value) is (text in plain), text
 
 
 def test_doubt_is_a_bad_request() -> None:

@@ -110,6 +110,41 @@ def test_what_a_converter_cannot_read_is_not_left_to_the_default() -> None:
     assert asked("GET", "/n/7", policy) == asked("GET", "/n/7/", policy) == ("AllOf('numbers')", {"id": "7"})
 
 
+UPPER = "12345678-1234-4234-8234-123456789ABC"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "tenant:{v}:read",
+        Condition(lambda _g, _r: True),
+        AnyOf("admin", AllOf("a", "b:{v}")),
+        smart("*", "r", patient="v"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "plain", "other"),
+    [
+        *(("int", "7", "007"), ("int(fixed_digits=3)", "007", "7"), ("int(signed=True)", "-7", "-07")),
+        *(("int(max=5)", "7", "007"), ("float", "1.5", "1.50"), ("uuid", UPPER.lower(), UPPER)),
+    ],
+)
+def test_where_a_rule_depends_on_a_value_it_has_one_spelling(rule: Any, kind: str, plain: str, other: str) -> None:
+    policy = OperationScopes({f"GET /t/<{kind}:v>/x": rule, "* /<path:rest>": "admin"}, default=AllOf())
+    found = policy.find(PlainRequest("GET", f"/t/{plain}/x"))
+    assert found is not None
+    assert "v" in found.parameters
+    with pytest.raises(InvalidRequest, match="ambiguous_path"):
+        policy.find(PlainRequest("GET", f"/t/{other}/x"))
+
+
+@pytest.mark.parametrize("rule", ["photos", Public(), PassThrough(), AllOf(), AnyOf("a", MaxAge(5))])
+def test_where_it_does_not_it_may_be_spelled_otherwise(rule: Any) -> None:
+    policy = OperationScopes({"GET /t/<int:v>": rule, "GET /u/<uuid:v>": rule})
+    assert policy.find(PlainRequest("GET", "/t/007")) is not None
+    assert policy.find(PlainRequest("GET", f"/u/{UPPER}")) is not None
+
+
 def test_any_grant_will_do_where_there_are_no_scopes() -> None:
     for path in ("/", "/photos", "//x", "/../y"):
         assert asked("GET", path, NoScopes()) == ("AllOf()", {})

@@ -54,7 +54,10 @@ class ASGIRequest:
     @property
     def raw_path(self) -> bytes:
         raw: bytes | None = self._scope.get("raw_path")
-        return raw.partition(b"?")[0] if raw else quote(str(self._scope["path"]), safe=PATH_SAFE).encode()
+        if raw:
+            return raw.partition(b"?")[0]
+        # Bridges leave surrogates where the path was not UTF-8. So no two paths become one, and none raises.
+        return quote(str(self._scope["path"]), safe=PATH_SAFE, errors="surrogatepass").encode()
 
     @property
     def query(self) -> bytes:

@@ -472,6 +472,7 @@ def test_keys_are_fetched_as_the_settings_say(web: ScriptedServer, issuer: Issue
         ({"path": "/no", "raw_path": b"/a%2Fb"}, b"/a%2Fb"),
         ({"path": "/no", "raw_path": b"/\xff?query"}, b"/\xff"),
         ({"path": "/ü b%", "raw_path": None}, b"/%C3%BC%20b%25"),
+        ({"path": "/\udcff", "root_path": "/\ud800"}, b"/%ED%B3%BF"),
         ({"path": "/!$&'()*+,;=:@~-._/"}, b"/!$&'()*+,;=:@~-._/"),
     ],
 )

@@ -37,20 +37,20 @@ GET /whoami protected any grant
 8 routes: 8 protected
 """
 PHOTOS = """\
-GET /health public -
-GET /whoami protected photos
-GET /photos protected photos
-GET /photos/{number} protected photos
-POST /photos/{number}/prints protected photos.print
-GET /albums/{album} protected album:{album}:read
-WEBSOCKET /photos/live protected photos
-GET /customers protected profile
-GET /customers/{number} protected profile
-PUT /customers/{number}/limit protected customers.all and customers.all and MaxAge(300)
+GET /health public - -
+GET /whoami protected photos -
+GET /photos protected photos -
+GET /photos/{number} protected photos -
+POST /photos/{number}/prints protected photos.print -
+GET /albums/{album} protected album:{album}:read -
+WEBSOCKET /photos/live protected photos -
+GET /customers protected profile profile, address, customers.all
+GET /customers/{number} protected profile profile, address, customers.all
+PUT /customers/{number}/limit protected customers.all and customers.all and MaxAge(300) -
 GET /fhir/Patient/{number} protected smart('Patient', 'r'
 GET /fhir/Observation protected smart('Observation', 's'
 GET /fhir/Observation/{number} protected smart('Observation', 'r'
-GET /legacy/{rest:path} pass-through -
+GET /legacy/{rest:path} pass-through - -
 
 14 routes: 1 public, 12 protected, 1 pass-through
 """

@@ -86,4 +86,5 @@ def _without_heads(found: list[Route]) -> Iterator[Route]:
 
 
 def _outcome(route: Route) -> tuple[str, ...]:
-    return route.path, route.endpoint, route.protection, route.takes, route.problem, route.note
+    told = route.takes, route.filtered_by, route.problem, route.note
+    return route.path, route.endpoint, route.protection, *told

@@ -4,7 +4,7 @@ Asks servers and policies what they would do. Serves no request. What the exampl
 docs/inventory.md says which there are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -42,7 +42,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Request:
+class EmptyRequest:
     """A request that is led to a route, with nothing in it; for policies."""
 
     method: str
@@ -59,19 +59,29 @@ class _Request:
 
 def outcomes(found: Served, templates: Templates) -> list[Outcome]:
     """What becomes of requests with each of the methods, each outcome once, with the first path that has it."""
-    examples = found.place.examples(templates)
     ends: list[Outcome] = []
-    for method in _methods(found.method):
+    for method, examples in requests(found, templates):
         of_method: list[Outcome] = []
-        for example in found.led_here(method if found.method == "*" else found.method, examples):
-            end = _outcome(found, method, example)
+        for example in examples:
+            end = outcome(found, method, example)
             if end not in of_method:
                 of_method.append(end)
         ends += of_method
     return ends
 
 
-def _outcome(found: Served, method: str, example: Example) -> Outcome:
+def requests(found: Served, templates: Templates, more: Iterable[str] = ()) -> Iterator[tuple[str, Sequence[Example]]]:
+    """Each method of requests to `found`, of those for any the methods `more` too, and examples of their paths."""
+    examples = found.place.examples(templates)
+    if found.method == "*":
+        methods = dict.fromkeys((*_METHODS, *more))
+        yield from ((method, found.led_here(method, examples)) for method in methods)
+    else:
+        yield "GET" if found.method == "WEBSOCKET" else found.method, found.led_here(found.method, examples)
+
+
+def outcome(found: Served, method: str, example: Example) -> Outcome:
+    """What becomes of one request."""
     host = found.place.host.lower()
     stages = tuple(_stage(server, method, "".join(example[depth:]), host) for server, depth, _ in found.place.passed)
     words = [stage.word for stage in stages]
@@ -103,7 +113,7 @@ def _stage(server: ResourceServer, method: str, path: str, host: str) -> Stage:
     if policy is None:
         is_optional = server.credentials == "optional"
         return Stage("optional") if is_optional else Stage("protected", (Asked("server", AllOf()),))
-    rule = _rule(policy, _Request(method, path))
+    rule = _rule(policy, EmptyRequest(method, path))
     if rule is None:
         return Stage("refused")
     if isinstance(rule, Public | PassThrough):
@@ -111,13 +121,7 @@ def _stage(server: ResourceServer, method: str, path: str, host: str) -> Stage:
     return Stage("protected", (Asked("policy", rule),), (policy, rule))
 
 
-def _methods(method: str) -> tuple[str, ...]:
-    if method == "*":
-        return _METHODS
-    return ("GET",) if method == "WEBSOCKET" else (method,)
-
-
-def _rule(policy: Policy, request: _Request) -> OperationRule | None:
+def _rule(policy: Policy, request: EmptyRequest) -> OperationRule | None:
     try:
         operation = policy.find(request)
     except OAuthError:  # as for a path that can be read in more than one way

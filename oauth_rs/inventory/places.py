@@ -115,7 +115,7 @@ class Earlier(NamedTuple):
 class Served:
     """A method of a place, what answers there, and what that asks for and filters by itself.
 
-    `before` are asked ahead of it.
+    `before` are asked ahead of it. `is_opaque` where it is an application that cannot be looked into.
     """
 
     method: str
@@ -124,6 +124,7 @@ class Served:
     asked: tuple[Asked, ...] = ()
     filters: tuple[FieldFilter, ...] = ()
     before: tuple[Earlier, ...] = ()
+    is_opaque: bool = False
 
     def through(self, *entered: Any) -> "Served":
         """The same, where a request must also get through each of `entered`, which may be decorated."""
@@ -148,7 +149,8 @@ class Served:
 
 def opaque(app: object, place: Place, *, itself: bool = False) -> Served:
     """An application that cannot be looked into: all below `place`, and `itself` where that leads there too."""
-    return Served(method="*", place=place.below(_FROM_HERE if itself else _BELOW), endpoint=label(app))
+    below = place.below(_FROM_HERE if itself else _BELOW)
+    return Served(method="*", place=below, endpoint=label(app), is_opaque=True)
 
 
 def label(thing: Any) -> str:

@@ -6,6 +6,7 @@ Decides nothing: verdict.py does.
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from ..fields import FieldFilter
 from ..scopes import AllOf, AnyOf, Requirement
 
 Protection: TypeAlias = Literal["protected", "public", "pass-through", "refused", "preflight", "unprotected", "broken"]
@@ -17,8 +18,9 @@ class Route:
 
     `method` is `*` for all, and WEBSOCKET for a handshake. `protection` is the weakest that requests to it meet.
     `requirements` are those of policies, decorators and dependencies, from the outside in; () where any grant will do.
-    `sources` tells who asks for a grant: `server`, `policy`, `decorator`, `dependency`. `problem` says what is wrong,
-    "" where nothing is; `note` what else to know, as which rules it falls under.
+    `sources` tells who asks for a grant: `server`, `policy`, `decorator`, `dependency`. `filters` are those that its
+    answers go through. `problem` says what is wrong, "" where nothing is; `note` what else to know, as which rules it
+    falls under.
     """
 
     method: str
@@ -27,6 +29,7 @@ class Route:
     protection: Protection
     requirements: tuple[Requirement, ...] = ()
     sources: tuple[str, ...] = ()
+    filters: tuple[FieldFilter, ...] = ()
     problem: str = ""
     note: str = ""
 
@@ -43,6 +46,11 @@ class Route:
         return described(AllOf(*self.requirements))
 
     @property
+    def filtered_by(self) -> str:
+        """The scopes of its filters as text, `no scope` for what is shown to everybody; "" where there is no filter."""
+        return "; ".join(", ".join(fields.scopes) or "no scope" for fields in self.filters)
+
+    @property
     def fault(self) -> str:
         """One line about what is wrong."""
         return f"{self.name} ({self.endpoint}) is {self.protection}: {self.problem}"
@@ -57,6 +65,7 @@ class Route:
             "takes": self.takes,
             "scopes": list(AllOf(*self.requirements).scopes),
             "sources": list(self.sources),
+            "filtered_by": self.filtered_by,
             "problem": self.problem,
             "note": self.note,
         }

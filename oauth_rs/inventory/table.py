@@ -8,12 +8,15 @@ from collections.abc import Sequence
 
 from .route import Route
 
-_HEAD = ("", "method", "path", "protection", "takes", "endpoint")
+_HEAD = ("", "method", "path", "protection", "takes", "filtered by", "endpoint")
+_FILTERED_BY = _HEAD.index("filtered by")
 
 
 def table(found: Sequence[Route]) -> str:
     """A line for each route, `!` before one with a problem; then the problems, what else to know, and how many."""
     rows = [_HEAD, *map(_row, found)]
+    if not any(route.filters for route in found):
+        rows = [row[:_FILTERED_BY] + row[_FILTERED_BY + 1 :] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     faults = [route.fault for route in found if route.problem]
@@ -23,7 +26,7 @@ def table(found: Sequence[Route]) -> str:
 
 def _row(route: Route) -> tuple[str, ...]:
     mark = "!" if route.problem else ""
-    cells = route.method, route.path, route.protection, route.takes or "-", route.endpoint
+    cells = route.method, route.path, route.protection, route.takes or "-", route.filtered_by or "-", route.endpoint
     return mark, *map(_shown, cells)
 
 

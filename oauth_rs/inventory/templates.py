@@ -32,8 +32,9 @@ Template: TypeAlias = tuple[Segment, ...]
 
 
 def templates(server: ResourceServer) -> tuple[Template, ...]:
-    """All that the policy of `server` and its public paths say something of."""
+    """All that the policy of `server`, its filters and its public paths say something of."""
     names = [name for name, _ in server.policy.rules()] if server.policy is not None else []
+    names += [name for name, _ in server.filters.items()] if server.filters is not None else []
     paths = [path for _, _, path in (name.partition(" ") for name in names) if path.startswith("/")]
     if server.public is not None:
         paths += [path.replace("*", _BELOW) for path in server.public.paths]  # it is the end of those that have one

@@ -1,7 +1,7 @@
 """The verdict on a route: who must show what to get there, and whether that can work.
 
 Shows the weakest of what becomes of requests, and says where others end otherwise. Knows none but what outcomes.py
-finds.
+and filters.py find.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 from ..policy import APIScopes, NoScopes
 from ..scopes import AllOf, AnyOf, Requirement, parameters_of
+from .filters import filtering
 from .outcomes import Outcome, Stage, Templates, outcomes
 from .places import Asked, Passed, Place, Served
 from .route import Protection, Route, described
@@ -32,6 +33,8 @@ def judge(found: Served, templates: Templates = templates) -> Route:
     notes = [several] if (several := _several(found, ends)) else []
     if _differ(ends):
         problems, notes = problems + notes, []
+    filters, partly = filtering(found, templates)
+    problems += [partly] if partly else []
     if found.method == "*" and _lets_preflights_in(found, protection):
         notes.append("preflights get there without a grant")
     asked = [one for end in weakest for one in (*end.asked, *found.asked)]
@@ -42,6 +45,7 @@ def judge(found: Served, templates: Templates = templates) -> Route:
         protection=protection,
         requirements=(*_any_of([_named(end.asked) for end in weakest]), *_named(found.asked)),
         sources=tuple(dict.fromkeys(one.source for one in asked)),
+        filters=filters,
         problem="; ".join(problems),
         note="; ".join(notes),
     )

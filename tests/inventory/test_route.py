@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs import AllOf, AnyOf, Requirement
+from oauth_rs import AllOf, AnyOf, FieldFilter, Requirement
 from oauth_rs.inventory.route import Protection, Route, described
 from oauth_rs.requirements import Acr
 
@@ -46,6 +46,14 @@ def test_a_route_that_nobody_asks_a_grant_for_takes_nothing() -> None:
     assert route(protection="public").takes == ""
 
 
+def test_a_route_is_filtered_by_the_scopes_of_each_filter() -> None:
+    assert route().filtered_by == ""
+    assert route(filters=(FieldFilter({"b": ["x"], "a": ["y"]}),)).filtered_by == "b, a"
+    several = FieldFilter({}, always=["x"]), FieldFilter({"a": ["y"]})
+    assert route(filters=several).filtered_by == "no scope; a"
+    assert route(filters=several).as_data()["filtered_by"] == "no scope; a"
+
+
 def test_a_fault_says_where_it_is_and_what_it_is() -> None:
     faulty = route(protection="broken", problem="nobody can get there")
     assert faulty.fault == "GET /photos (photos) is broken: nobody can get there"
@@ -60,6 +68,7 @@ def test_as_data_it_is_plain() -> None:
         "takes": "b and (a or b)",
         "scopes": ["b", "a"],
         "sources": ["decorator"],
+        "filtered_by": "",
         "problem": "",
         "note": "",
     }

@@ -1,6 +1,6 @@
 from typing import Any
 
-from oauth_rs import AllOf, AnyOf
+from oauth_rs import AllOf, AnyOf, FieldFilter
 from oauth_rs.inventory.route import Route
 from oauth_rs.inventory.table import table
 
@@ -33,6 +33,15 @@ def test_the_columns_are_aligned_and_faults_are_marked_and_explained() -> None:
         "GET /mixed (mixed) is public: not at every path",
         "GET /health (health): several rules decide here",
         "6 routes: 2 protected, 1 unprotected, 1 broken, 2 public",
+    ]
+
+
+def test_filters_have_a_column_where_there_are_some() -> None:
+    found = [route("/customers", filters=(FieldFilter({"profile": ["name"], "admin": ["*"]}),)), route("/photos")]
+    assert table(found).splitlines()[:3] == [
+        "  method  path        protection  takes      filtered by     endpoint",
+        "  GET     /customers  protected   any grant  profile, admin  customers",
+        "  GET     /photos     protected   any grant  -               photos",
     ]
 
 

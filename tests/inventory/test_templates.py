@@ -3,13 +3,15 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.routing import BaseConverter, Map, Rule
 
-from oauth_rs import DirectURL
+from oauth_rs import DirectURL, FieldFilter
 from oauth_rs.inventory.pieces import ANGLES, Anything, Piece, literal, pieces
 from oauth_rs.inventory.templates import Template, merged, segments, templates
 from oauth_rs.policy import NoScopes, Operation, OperationRule, OperationScopes, Public
 from oauth_rs.request import Request
 from oauth_rs.scopes import AllOf
 from tests.inventory.conftest import Servers
+
+NAMES = FieldFilter({"profile": ["name"]})
 
 
 def of(template: str) -> Template:
@@ -94,13 +96,15 @@ class Own:
             yield name, AllOf("a")
 
 
-def test_the_templates_of_a_server_are_those_of_its_policy_and_its_public_paths(server: Servers) -> None:
+def test_the_templates_of_a_server_are_those_of_its_policy_its_filters_and_its_public_paths(server: Servers) -> None:
     policy = OperationScopes(
         {"GET /a/<x>": "a", "POST /a/<x>": "b", "GET /<code:x>/b": Public()}, default="c", converters={"code": Code}
     )
     public = ["/health", "/docs/*", "//sandbox.example.com/try/*"]
-    both = server(policy=policy, public=public, url=DirectURL(hosts=["sandbox.example.com"]))
-    assert [shapes(one) for one in templates(both)] == ["a/<>", "<>/b", "health", "docs/</>", "try/</>"]
+    filters = {"* /a/<y>": NAMES, "GET /c/<path:x>": NAMES}
+    all_three = server(policy=policy, filters=filters, public=public, url=DirectURL(hosts=["sandbox.example.com"]))
+    found = [shapes(one) for one in templates(all_three)]
+    assert found == ["a/<>", "<>/b", "a/<>", "c/</>", "health", "docs/</>", "try/</>"]
 
 
 def test_what_is_no_template_is_left_out(server: Servers) -> None:

@@ -13,6 +13,7 @@ from ..entries import meant
 from .places import Served
 from .route import Protection, Route
 from .templates import templates
+from .unmet import hints, lost_filters
 from .verdict import judge
 
 __all__ = ["Protection", "Route", "assert_protected", "routes", "unprotected"]
@@ -22,11 +23,14 @@ def routes(app: Any) -> list[Route]:
     """The routes of `app`, in the order in which they are looked for.
 
     `app` may stand inside of middlewares. HEAD is listed where it differs from GET; OPTIONS where the application has
-    an endpoint for it; an application that cannot be looked into once, as `* /static/*`. Raises TypeError for what is
-    no application of the three frameworks.
+    an endpoint for it; an application that cannot be looked into once, as `* /static/*`; at the end filters that fall
+    on no route. Raises TypeError for what is no application of the three frameworks.
     """
     known = cache(templates)  # of each server once
-    return list(_without_heads([judge(found, known) for found in _found(app)]))
+    found = list(_found(app))
+    listed = [judge(each, known) for each in found]
+    hinted = [route.noting(hint) for route, hint in zip(listed, hints(found, known), strict=True)]
+    return [*_without_heads(hinted), *lost_filters(found, known)]
 
 
 def unprotected(app: Any, *, allow: Collection[str] = ()) -> list[Route]:

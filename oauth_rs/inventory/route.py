@@ -3,7 +3,7 @@
 Decides nothing: verdict.py does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from ..fields import FieldFilter
@@ -54,6 +54,10 @@ class Route:
     def fault(self) -> str:
         """One line about what is wrong."""
         return f"{self.name} ({self.endpoint}) is {self.protection}: {self.problem}"
+
+    def noting(self, more: str) -> "Route":
+        """The same, with `more` to know; "" for nothing."""
+        return replace(self, note="; ".join(filter(None, (self.note, more)))) if more else self
 
     def as_data(self) -> dict[str, Any]:
         """What can be written as JSON."""

@@ -478,3 +478,28 @@ def test_a_scope_that_is_misspelt_in_a_filter_is_found(server: Servers, kind: st
     (route,) = routes(app)
     assert route.protection == "broken"
     assert route.problem == "its filter: there is no scope 'profil' in the catalogue: did you mean 'profile'?"
+
+
+FILTER = FieldFilter({"profile": ["name"]})
+
+
+def test_the_filters_of_the_server_are_shown_at_their_routes(server: Servers) -> None:
+    app = Flask(__name__, static_folder=None)
+    app.add_url_rule("/customers/<int:number>", "one", view)
+    app.add_url_rule("/customers", "all", view, strict_slashes=False)
+    app.add_url_rule("/photos/<name>", "photo", view)
+    filters = {"GET /customers/<int:n>": FILTER, "* /customers/": FILTER, "GET /customers/<name>": FILTER}
+    protect(app, server(filters=filters))
+    *shown, lost = routes(app)
+    assert [(route.name, route.filtered_by, route.problem) for route in shown] == [
+        ("GET /customers/<int:number>", "profile", ""),
+        ("GET /customers", "profile", ""),
+        ("GET /photos/<name>", "", ""),
+    ]
+    assert (lost.name, lost.protection) == ("GET /customers/<name>", "broken")
+
+
+def test_a_filter_may_be_for_what_is_mounted_and_cannot_be_looked_into(server: Servers) -> None:
+    app = put_around(plain(view), lambda inner: DispatcherMiddleware(inner, {"/metrics": metrics}))
+    app.wsgi_app = OAuthMiddleware(app.wsgi_app, server(filters={"GET /metrics/<name>": FILTER}))  # type: ignore[method-assign]
+    assert [route.problem for route in routes(app)] == ["", ""]

@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -5,14 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from flask import Flask
+from flask import Flask, jsonify
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from oauth_rs import inventory
+from oauth_rs import FieldFilter, inventory
 from oauth_rs.flask import protect, requires
 from oauth_rs.inventory import assert_protected, routes, unprotected
 from oauth_rs.policy import OperationScopes, Public
@@ -128,6 +129,40 @@ def test_a_route_with_a_note_is_no_fault(server: Servers) -> None:
     assert_protected(app)
 
 
+def test_a_filter_that_falls_on_no_route_is_a_fault_and_may_be_allowed(server: Servers) -> None:
+    fields = FieldFilter({"profile": ["name"]})
+    app = Flask(__name__, static_folder=None)
+    protect(app, server(filters={"GET /customer/<id>": fields}))
+    app.add_url_rule("/customers/<id>", "customer", view)
+    with pytest.raises(
+        AssertionError, match=r"GET /customer/<id> \(filters\) is broken: .* did you mean 'GET /customers/<id>'\?"
+    ):
+        assert_protected(app)
+    assert [route.name for route in unprotected(app)] == ["GET /customer/<id>"]
+    assert_protected(app, allow=["GET /customer/<id>"])
+    app.add_url_rule("/customer/<id>", "other", view)
+    assert_protected(app)
+
+
+def test_a_route_of_which_some_answers_are_not_filtered_is_a_fault_and_may_be_allowed(server: Servers) -> None:
+    fields = FieldFilter({"profile": ["name"]})
+    app = Flask(__name__, static_folder=None)
+    protect(app, server(filters={"GET /customers/<int:id>": fields}))
+    app.add_url_rule("/customers/<id>", "customer", view)
+    with pytest.raises(AssertionError, match=r"GET /customers/<id> \(customer\) is protected: only some of"):
+        assert_protected(app)
+    assert_protected(app, allow=["GET /customers/<id>"])
+
+
+def test_a_rule_that_falls_on_no_route_is_no_fault(server: Servers) -> None:
+    app = Flask(__name__, static_folder=None)
+    protect(app, server(policy=OperationScopes({"GET /customer": "a", "GET /orders": "b"}, default="c")))
+    app.add_url_rule("/customers", "customers", view)
+    assert_protected(app)
+    (route,) = routes(app)
+    assert route.note == "no route falls under 'GET /customer' of its policy: is this the one that was meant?"
+
+
 def test_a_route_that_is_added_later_without_protection_fails_the_assertion(server: Servers) -> None:
     app = Flask(__name__)
     protect(app, server(credentials="optional"))
@@ -137,20 +172,22 @@ def test_a_route_that_is_added_later_without_protection_fails_the_assertion(serv
         assert_protected(app, allow=["GET /static/<path:filename>"])
 
 
-def in_starlette(templates: list[str]) -> Starlette:
-    """Each route answers with its template."""
+def in_starlette(templates: list[str], answer: Any = None) -> Starlette:
+    """Each route answers with its template; made by `answer`, of an object with a secret beside it."""
 
     def named(template: str) -> Any:
+        if answer is not None:
+            return lambda _request: answer({"template": template, "secret": 1})
         return lambda _request: PlainTextResponse(template)
 
     return Starlette(routes=[Route(template, named(template)) for template in templates])
 
 
-def in_flask(templates: list[str]) -> Flask:
+def in_flask(templates: list[str], answer: Any = None) -> Flask:
     """The same, with the templates in werkzeug's way."""
 
     def named(template: str) -> Any:
-        return lambda **_: template
+        return lambda **_: template if answer is None else answer({"template": template, "secret": 1})
 
     app = Flask(__name__, static_folder=None)
     for template in templates:
@@ -173,13 +210,14 @@ PATHS = (
     .map(joined)
     .filter(lambda path: "//" not in path)
 )
+OPERATIONS = TEMPLATES.map(lambda template: f"GET {in_angles(template)}")
 RULES = st.sampled_from(["x", "y", Public()])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     templates=st.lists(TEMPLATES, min_size=1, max_size=4, unique=True),
-    rules=st.dictionaries(TEMPLATES.map(lambda template: f"GET {in_angles(template)}"), RULES, min_size=1, max_size=4),
+    rules=st.dictionaries(OPERATIONS, RULES, min_size=1, max_size=4),
     default=st.one_of(st.none(), RULES),
     public=st.lists(PATHS, max_size=1),
     asked=st.lists(PATHS, min_size=10, max_size=10),
@@ -200,6 +238,43 @@ def test_a_route_that_answers_anybody_at_any_path_is_not_listed_as_protected(
             answer = call(app, target=path)
             if answer.status == 200:
                 assert protection[answer.body.decode()] == "public", path
+
+
+SHOWN = FieldFilter({}, always=["template"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    templates=st.lists(TEMPLATES, min_size=1, max_size=4, unique=True),
+    filtered=st.lists(
+        TEMPLATES.map(lambda template: f"GET {in_angles(template)}"), min_size=1, max_size=3, unique=True
+    ),
+    asked=st.lists(PATHS, min_size=10, max_size=10),
+)
+def test_what_is_filtered_at_some_paths_is_a_fault_and_no_filter_that_works_is(
+    server: Servers, *, templates: list[str], filtered: list[str], asked: list[str]
+) -> None:
+    try:
+        checked = server(public=["/*"], filters=dict.fromkeys(filtered, SHOWN))
+    except ValueError:  # two filters are one, or take too long
+        return
+    starlette, flask = in_starlette(templates, JSONResponse), in_flask(templates, jsonify)
+    protect_starlette(starlette, checked)
+    protect(flask, checked)
+    for app, call in ((starlette, call_asgi), (flask, call_wsgi)):
+        listed = routes(app)
+        found = {route.path: route for route in listed if route.endpoint != "filters"}
+        lost = {route.name for route in listed if route.endpoint == "filters"}
+        shown: dict[str, set[bool]] = {}
+        for path in asked:
+            answer = call(app, target=path)
+            if answer.status == 200:
+                told = json.loads(answer.body)
+                shown.setdefault(told["template"], set()).add("secret" not in told)
+        for template, ways in shown.items():
+            assert True not in ways or found[template].filters
+            assert len(ways) == 1 or found[template].problem
+        assert len(lost) < len(filtered) or not any(True in ways for ways in shown.values())
 
 
 def test_nothing_passes_for_protected_without_a_server() -> None:

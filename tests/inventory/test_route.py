@@ -54,6 +54,11 @@ def test_a_route_is_filtered_by_the_scopes_of_each_filter() -> None:
     assert route(filters=several).as_data()["filtered_by"] == "no scope; a"
 
 
+def test_a_note_comes_after_those_that_are_there() -> None:
+    assert route().noting("") == route()
+    assert route().noting("a").noting("b").note == "a; b"
+
+
 def test_a_fault_says_where_it_is_and_what_it_is() -> None:
     faulty = route(protection="broken", problem="nobody can get there")
     assert faulty.fault == "GET /photos (photos) is broken: nobody can get there"

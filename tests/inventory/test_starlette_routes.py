@@ -666,3 +666,40 @@ def test_fastapi_tells_of_filters_too(server: Servers) -> None:
     app.get("/")(for_fastapi.filtered(MISSPELT)(customer))
     app.get("/good")(for_fastapi.filtered(FieldFilter({"profile": ["name"]}))(customer))
     assert [route.protection for route in routes(app)] == ["broken", "protected"]
+
+
+SHOWN = FieldFilter({"profile": ["name"]})
+
+
+def test_the_filters_of_the_server_are_shown_at_their_routes(server: Servers) -> None:
+    filters = {"GET /customers/<n>": SHOWN, "GET /in/customers": SHOWN, "GET /static/a": SHOWN, "GET /live": SHOWN}
+    app = app_of(
+        Route("/customers/{number:int}", done),
+        Mount("/in", routes=[Route("/customers", done)]),
+        Route("/photos", done),
+        Mount("/static", StaticFiles(directory=HERE)),
+        WebSocketRoute("/live", done),
+        server=server(filters=filters),
+    )
+    assert [(route.name, route.filtered_by) for route in routes(app)] == [
+        ("GET /customers/{number:int}", "profile"),
+        ("GET /in/customers", "profile"),
+        ("GET /photos", ""),
+        ("* /static/*", "profile"),
+        ("WEBSOCKET /live", ""),
+        ("GET /live", "profile"),
+    ]
+    assert [route.name for route in routes(app) if route.problem] == ["GET /live"]
+
+
+def test_fastapi_tells_of_the_filters_of_a_server_too(server: Servers) -> None:
+    router = APIRouter(prefix="/api")
+    router.get("/customers/{number}")(customer)
+    router.get("/orders/{number:int}")(customer)
+    app = api(server(filters={"GET /api/customers/<int:n>": SHOWN, "GET /api/orders/<int:n>": SHOWN, "GET /x": SHOWN}))
+    app.include_router(router)
+    assert [(route.name, route.protection, bool(route.problem)) for route in routes(app)] == [
+        ("GET /api/customers/{number}", "protected", True),
+        ("GET /api/orders/{number:int}", "protected", False),
+        ("GET /x", "broken", True),
+    ]

@@ -14,7 +14,7 @@ from typing import Any
 
 from .catalogue import ScopeCatalogue
 from .entries import EntryError, KeyPath, LineError, meant
-from .formats import json, toml, yaml
+from .formats import Read, json, lenient_yaml, toml, yaml
 from .scope_declarations import Scope
 from .scope_families import ScopeFamily
 
@@ -22,6 +22,7 @@ from .scope_families import ScopeFamily
 # be larger, for OpenAPI documents are.
 MAX_BYTES = 1 << 20
 _READERS = {".toml": toml.read, ".yaml": yaml.read, ".yml": yaml.read, ".json": json.read}
+_OPENAPI = {**_READERS, ".yaml": lenient_yaml.read, ".yml": lenient_yaml.read}
 _MEMBERS = tuple(member.name for member in fields(Scope))
 
 
@@ -75,9 +76,20 @@ def load(path: str | os.PathLike[str]) -> Document:
 
     YAML needs PyYAML. Raises ConfigurationError, and OSError when the file cannot be read.
     """
-    name = os.fspath(path)
+    return _load(os.fspath(path), _READERS)
+
+
+def load_openapi(path: str | os.PathLike[str]) -> Document:
+    """The same for an OpenAPI document, which is not written for this program alone.
+
+    Of YAML what is read in several ways, as `no` and every key, is its text, and aliases stand for what they point to.
+    """
+    return _load(os.fspath(path), _OPENAPI)
+
+
+def _load(name: str, readers: Mapping[str, Callable[[str], Read]]) -> Document:
     kind = Path(name).suffix.lower()
-    read = _READERS.get(kind)
+    read = readers.get(kind)
     if read is None:
         raise _error(name, 1, "the name tells the format: let it end in .toml, .yaml, .yml or .json")
     with Path(name).open("rb") as file:

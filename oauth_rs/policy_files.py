@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .configuration import load
+from .configuration import load, load_openapi
 from .entries import EntryError, meant, placed
 from .openapi import policy_from
 from .operations import OperationError
@@ -35,11 +35,11 @@ def read_policy(path: str | os.PathLike[str]) -> Policy:
 
 
 def read_openapi_policy(path: str | os.PathLike[str], *, default: str | OperationRule | None = None) -> OperationScopes:
-    """What the OpenAPI document at `path` asks for, as `load` takes it. See `policy_from`.
+    """What the OpenAPI document at `path` asks for, as `load_openapi` takes it. See `policy_from`.
 
     Raises ConfigurationError, and OSError when the file cannot be read.
     """
-    document = load(path)
+    document = load_openapi(path)
     with document.located():
         return policy_from(document.data, default=default)
 

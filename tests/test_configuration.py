@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, load, read_catalogue
+from oauth_rs.configuration import MAX_BYTES, ConfigurationError, Document, load, load_openapi, read_catalogue
 from oauth_rs.entries import EntryError, KeyPath
 from tests.conftest import Written
 
@@ -232,6 +232,28 @@ def test_whatever_a_file_holds_it_is_read_or_refused(
         read_catalogue(path)
     except ConfigurationError as error:
         assert str(error).startswith(f"{path}:")  # noqa: PT017 - most are refused, some may pass
+
+
+@given(st.text(alphabet="ab01:*&<!-?[]{},' \n~", max_size=60) | st.binary(max_size=200))
+def test_whatever_an_openapi_document_in_yaml_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: str | bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "openapi.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    try:
+        read = load_openapi(path)
+    except ConfigurationError as error:
+        assert str(error).startswith(f"{path}:")  # noqa: PT017 - most are refused, some may pass
+    else:
+        assert all(read.line(name) >= 1 for name in read.data)
+
+
+def test_only_openapi_documents_are_read_leniently(written: Written) -> None:
+    text = "a: &x no\nb: *x\n"
+    assert load_openapi(written("a.yaml", text)).data == {"a": "no", "b": "no"}
+    assert load_openapi(written("a.yml", text)).line("b") == 2
+    assert complaint(load, written("a.yaml", text)).startswith("2: aliases are not read")
+    assert load_openapi(written("a.json", '{"a": 1}')).data == load(written("a.json", '{"a": 1}')).data
 
 
 def test_no_value_of_a_file_is_shown_that_may_be_a_secret(written: Written) -> None:

@@ -326,6 +326,55 @@ components:
 """
 
 
+# As tools write them and people do: codes without quotes, dates, `yes`, and what is meant twice written once.
+ORDINARY = """\
+openapi: 3.1.0
+info:
+  version: 1.0
+  description: yes
+  x-updated: 2026-01-01
+security: &reading
+  - oauth: [photos]
+paths:
+  /photos/{id}:
+    put: &writing
+      security: [{oauth: [no]}, {oauth: [photos]}]
+      responses: {200: {example: 2026-01-01}, default: {example: 017}}
+    get:
+      security: *reading
+      responses: {200: {description: no}, 404: {example: 1:30}}
+    delete: *writing
+components:
+  securitySchemes:
+    oauth: {type: http, scheme: bearer}
+"""
+
+
+def test_an_ordinary_openapi_document_in_yaml_is_read(written: Written) -> None:
+    assert shown(read_openapi_policy(written("a.yaml", ORDINARY))) == {
+        "PUT /photos/<id>": "AnyOf('no', 'photos')",
+        "GET /photos/<id>": "AllOf('photos')",
+        "DELETE /photos/<id>": "AnyOf('no', 'photos')",
+    }
+
+
+@pytest.mark.parametrize("level", [3, 100])
+def test_an_openapi_document_that_grows_by_its_aliases_is_cheap_or_refused(written: Written, level: int) -> None:
+    more = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, level))
+    path = written("a.yaml", f"x0: &x0 [x]\n{more}{YAML}")
+    if level == 3:
+        assert len(shown(read_openapi_policy(path))) == 2
+    else:
+        with pytest.raises(ConfigurationError, match=r"a\.yaml:\d: too much with all that its aliases stand for"):
+            read_openapi_policy(path)
+
+
+@pytest.mark.parametrize("text", ["operations: {GET /a: no}", "api: [no]", "operations: {GET /a: *a}", "api: &a [*a]"])
+def test_a_policy_in_yaml_is_read_strictly_as_before(written: Written, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"read in several ways|aliases are not read"):
+        read_policy(written("a.yaml", f"policy: {{{text}}}\n"))
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("a.json", json.dumps(DOCUMENT)), ("a.JSON", json.dumps(DOCUMENT)), ("a.yml", YAML)]
 )
@@ -346,7 +395,15 @@ def test_an_openapi_document_is_read(written: Written, name: str, text: str) -> 
         ("a.json", "\xff", ":1: "),
         ("a.json", "[]", ":1: the document is not an object"),
         ("a.json", "{}", ":1: not an OpenAPI 3.0, 3.1 or 3.2 document"),
-        ("a.yaml", YAML.replace('"200"', "200"), ":6: a key is text"),
+        ("a.yaml", YAML.replace('"200"', '200: {}, "200"'), ":6: '200' is there twice, first in line 6"),
+        ("a.yaml", YAML.replace("[photos]", "[17]"), ":5: GET /photos/{id}: oauth has a list of scopes"),
+        ("a.yaml", YAML.replace("[photos]", "no"), ":5: GET /photos/{id}: oauth has a list of scopes"),
+        ("a.yaml", YAML.replace("[]", "no"), ":7: PUT /photos/{id}: security lists objects"),
+        ("a.yaml", YAML.replace("[]", "[*none]"), ":7: not YAML: found undefined alias"),
+        ("a.yaml", ORDINARY.replace("[no]", "[a b]"), ":11: PUT /photos/{id}: 'a b' is not one scope"),
+        ("a.yaml", ORDINARY.replace("- oauth: [photos]", "- oauth: [a b]"), ":7: GET /photos/{id}: 'a b'"),
+        ("a.yaml", ORDINARY.replace("    get:", "    <<: *reading\n    get:"), ":13: merges (`<<`) are not read"),
+        ("a.yaml", ORDINARY.replace("3.1.0", "yes"), ":1: not an OpenAPI 3.0, 3.1 or 3.2 document"),
         ("a.yaml", YAML.replace("put", "PUT"), ":7: /photos/{id} has a member 'PUT'"),
         ("a.yaml", YAML.replace("[photos]", "['a b']"), ":5: GET /photos/{id}: 'a b' is not one scope"),
         ("a.json", LINES.replace('"photos"', '"a b"'), ":6: GET /photos/{id}: 'a b' is not one scope"),

@@ -15,7 +15,7 @@ from examples.demo_world import Case
 # Refusals and issuers out of reach are what the demo is about; uvicorn logs an error for each WebSocket that is refused
 # with a status of its own (https://github.com/Kludex/uvicorn/pull/3138).
 NOISE = ("oauth_rs", "werkzeug", "uvicorn.error")
-WIDTH = 60  # characters of a challenge that are shown
+WIDTH = 60  # characters of a challenge, and of what the answer shows and hides
 
 
 def main() -> int:
@@ -34,9 +34,10 @@ def tried(cases: Iterable[Case]) -> int:
         told = answer.challenge(case.expected.scheme) or answer.headers.get("www-authenticate", "")
         if "retry-after" in answer.headers:
             told = f"Retry-After: {answer.headers['retry-after']}"
+        more = "  ".join(shortened(text) for text in (told, case.expected.content) if text)
         print(
             f"{'ok  ' if results[-1] else 'FAIL'} {case.app.name:9} {case.name:25} {case.sent:25} "
-            f"expected {case.expected.status}, got {answer.status}  {shortened(told)}".rstrip()
+            f"expected {case.expected.status}, got {answer.status}  {more}".rstrip()
         )
     print(f"{sum(results)} of {len(results)} as expected")
     return 0 if results and all(results) else 1

@@ -14,10 +14,10 @@ from examples.demo_revocation_cases import revoke
 from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World, lacks
 from oauth_rs.devserver import Drop
 
-OWED = Expected(200, shows=f'"owes":3,"reader":"ada","through":"{CLIENT}"')
-REVOKED = Expected(401, "Bearer", "invalid_token", shows="The access token was revoked.")
-EXPIRED = Expected(401, "Bearer", "invalid_token", shows="The access token has expired.")
-LISTED = Expected(200, shows=f'"account":"{CLIENT}","requests":["Ars Magna"')
+OWED = Expected(200, shows=(f'"owes":3,"reader":"ada","through":"{CLIENT}"',))
+REVOKED = Expected(401, "Bearer", "invalid_token", shows=("The access token was revoked.",))
+EXPIRED = Expected(401, "Bearer", "invalid_token", shows=("The access token has expired.",))
+LISTED = Expected(200, shows=(f'"account":"{CLIENT}","requests":["Ars Magna"',))
 NO_ANSWER = Expected(502)
 PAUSE = UNION_LIFETIME + 0.2  # seconds until a token for the catalogue is over; after a failure nobody asks for 1 s
 

@@ -54,7 +54,7 @@ GET /legacy/{rest:path} pass-through - -
 
 14 routes: 1 public, 12 protected, 1 pass-through
 """
-OPEN = Expected(1, shows="! GET /debug unprotected -\n\nGET /debug (")
+OPEN = Expected(1, shows=("! GET /debug unprotected -\n\nGET /debug (",))
 
 
 def goals() -> Flask:
@@ -85,10 +85,10 @@ def optional() -> ResourceServer:
 
 def inventory_cases(flask: App, starlette: App) -> Iterator[Case]:
     """By command, by assertion and by function. Statuses are those of the process, or 1 where a route is open."""
-    fault = Expected(1, shows="GET /debug")
+    fault = Expected(1, shows=("GET /debug",))
     for app, make, listed, left_open in ((flask, goals, GOALS, open_goals), (starlette, photos, PHOTOS, open_photos)):
         for function, sent, ask, expected in (
-            (make, "routes", routes_command, Expected(0, shows=f"\n{listed}")),
+            (make, "routes", routes_command, Expected(0, shows=(f"\n{listed}",))),
             (make, "assert_protected", asserted, Expected(0)),
             (make, "unprotected", left_unprotected, Expected(0)),
             (left_open, "routes", routes_command, OPEN),

@@ -28,13 +28,13 @@ from oauth_rs.devserver import Answer as Answers
 from oauth_rs.devserver import DevServer, Drop, User
 
 OTHER_API = "https://other.example.com"
-GUEST = Expected(200, shows=f'"reader":"ada@{LIBRARY}"')
-PUPIL = Expected(200, shows=f'"reader":"ada@{SCHOOLS}"')
-FRIEND = Expected(200, shows=f'"name":"ada","reader":"ada@{FRIENDS}"')
-DEVELOPER = Expected(200, shows=f'"name":"ada","reader":"{User("ada").number}@github.com"')
+GUEST = Expected(200, shows=(f'"reader":"ada@{LIBRARY}"',))
+PUPIL = Expected(200, shows=(f'"reader":"ada@{SCHOOLS}"',))
+FRIEND = Expected(200, shows=(f'"name":"ada","reader":"ada@{FRIENDS}"',))
+DEVELOPER = Expected(200, shows=(f'"name":"ada","reader":"{User("ada").number}@github.com"',))
 NOT_READING = lacks("loans read:user")
-NOT_OURS = Expected(401, "Bearer", "invalid_token", shows="was not issued to this application")
-NO_PROVIDER = Expected(401, "Bearer", "invalid_token", shows="issuer")
+NOT_OURS = Expected(401, "Bearer", "invalid_token", shows=("was not issued to this application",))
+NO_PROVIDER = Expected(401, "Bearer", "invalid_token", shows=("issuer",))
 
 
 def opaque_cases(world: World, lending: Lending) -> Iterator[Case]:

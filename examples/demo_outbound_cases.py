@@ -20,7 +20,7 @@ from examples.demo_world import (
     request,
 )
 
-MERGED = Expected(200, shows='"owes":165,"measured":[{"value":62,"unit":"/min"},{"value":5.1,"unit":"mmol/l"}]')
+MERGED = Expected(200, shows=('"owes":165,"measured":[{"value":62,"unit":"/min"},{"value":5.1,"unit":"mmol/l"}]',))
 
 
 def outbound_cases(world: World, app: App) -> Iterator[Case]:

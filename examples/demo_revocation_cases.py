@@ -17,7 +17,7 @@ from examples.lending import BELIEVED
 from oauth_rs.devserver import DevServer, Drop
 from oauth_rs.devserver.status_list import PATH
 
-REVOKED = Expected(401, "Bearer", "invalid_token", shows="The access token was revoked.")
+REVOKED = Expected(401, "Bearer", "invalid_token", shows=("The access token was revoked.",))
 DONE = Expected(204)
 NO_ID = Expected(403, "Bearer", "insufficient_scope")
 SOON = max(BELIEVED, STATUS_TTL) + 0.2  # seconds until nothing that was known before is believed any more

@@ -12,6 +12,7 @@ from oauth_rs.devserver import DevServer
 SCOPES = "goals goals.write photos photos.print"
 HOUR = 3600  # seconds
 INTERNAL_LIFETIME = 2  # seconds of tokens for calls between applications: short, so that the demo sees some end
+_MARKS = re.compile(r'["{}]')
 _ERROR = re.compile(r'error="([^"]*)"')
 
 
@@ -64,27 +65,38 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Expected:
     """A status, and what the challenge of `scheme` says: an error and a scope, or neither. Without `scheme` there is no
-    challenge at all. A 503 comes with Retry-After instead. The body has `shows` in it, and `hides` not.
+    challenge at all. A 503 comes with Retry-After instead. The body has all of `shows` in it, and nothing of `hides`.
     """
 
     status: int
     scheme: str = ""
     error: str = ""
     scope: str = ""
-    shows: str = ""
-    hides: str = "\0"
+    shows: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
 
     def met_by(self, answer: Answer) -> bool:
         challenge = answer.challenge(self.scheme)
         return (
             answer.status == self.status
-            and self.shows in answer.body
-            and self.hides not in answer.body
+            and all(text in answer.body for text in self.shows)
+            and not any(text in answer.body for text in self.hides)
             and bool(challenge) == bool(self.scheme) == ("www-authenticate" in answer.headers)
             and _ERROR.findall(challenge) == [self.error] * bool(self.error)
             and f'scope="{self.scope}"' * bool(self.scope) in challenge
             and ("retry-after" in answer.headers) == (self.status == 503)  # noqa: PLR2004 - RFC 9110 section 15.6.4
         )
+
+    @property
+    def content(self) -> str:
+        """What the body has in it and has not, as `shows name, age; hides credit`; "" where it may be any."""
+        told = (("shows", self.shows), ("hides", self.hides))
+        return "; ".join(f"{verb} {', '.join(map(plain, texts))}" for verb, texts in told if texts)
+
+
+def plain(text: str) -> str:
+    """`text` in one line, without quotes and braces."""
+    return " ".join(_MARKS.sub("", text).split())
 
 
 OK = Expected(200)

@@ -41,6 +41,8 @@ def test_every_case_is_as_expected_against_both_applications() -> None:
     )
     *lines, last = done.stdout.splitlines()
     assert (done.returncode, done.stderr, last) == (0, "", f"{len(lines)} of {len(lines)} as expected")
+    shown = [line for line in lines if "shows " in line or "hides " in line]
+    assert len(set(shown)) == len(shown)  # whoever reads them can tell what differs
     apps = Counter(line.split()[1] for line in lines)
     assert set(apps) == {"flask", "starlette"}
     assert min(apps.values()) >= 180
@@ -136,6 +138,33 @@ def test_a_line_shows_what_was_sent_expected_and_answered(capsys: pytest.Capture
         "expected 503, got 503",
         "Retry-After: 7",
     ]
+
+
+CONTENTS = {
+    "": Expected(200),
+    "shows name": Expected(200, shows=('"name"',)),
+    "shows name, address; hides credit": Expected(200, shows=('"name"', '"address"'), hides=('"credit"',)),
+    "hides root": Expected(200, hides=("root",)),
+    "shows number:1,total:165": Expected(200, shows=('{"number":1,"total":165}',)),
+    "shows GET / any": Expected(0, shows=("\nGET /\n  any\n",)),
+}
+
+
+@pytest.mark.parametrize(("told", "expected"), CONTENTS.items(), ids=CONTENTS)
+def test_a_line_shows_what_the_answer_must_show_and_hide(
+    capsys: pytest.CaptureFixture[str], told: str, expected: Expected
+) -> None:
+    answer = answered(200)
+    tried([Case(app=APP, name="customers", sent="GET /customers", send=lambda: answer, expected=expected)])
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.partition("got 200")[2].strip() == told
+
+
+def test_what_must_be_shown_and_what_must_not_is_looked_for_in_the_body() -> None:
+    expected = Expected(200, shows=("name", "age"), hides=("credit", "address"))
+    bodies = {"name age": True, "name": False, "name age credit": False, "name age address": False}
+    for body, met in bodies.items():
+        assert expected.met_by(Answer(status=200, headers=httpx2.Headers(), body=body)) is met
 
 
 def test_a_long_challenge_is_shortened() -> None:

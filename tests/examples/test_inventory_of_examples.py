@@ -46,7 +46,7 @@ def test_the_inventory_is_as_the_demo_expects() -> None:
 
 
 def test_a_route_that_is_not_listed_fails_the_demo() -> None:
-    listed = Expected(0, shows=f"\n{GOALS}")
+    listed = Expected(0, shows=(f"\n{GOALS}",))
     said = routes_command(goals)
     assert listed.met_by(said)
     for line in GOALS.splitlines(keepends=True):

@@ -6,13 +6,11 @@ requests, and does not see what an endpoint asks for in its body.
 
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
 from typing import Any
 
 from ..entries import meant
-from .places import Served
+from .places import Served, examples
 from .route import Protection, Route
-from .templates import templates
 from .unmet import hints, lost_filters
 from .verdict import judge
 
@@ -26,7 +24,7 @@ def routes(app: Any) -> list[Route]:
     an endpoint for it; an application that cannot be looked into once, as `* /static/*`; at the end filters that fall
     on no route. Raises TypeError for what is no application of the three frameworks.
     """
-    known = cache(templates)  # of each server once
+    known = examples()
     found = list(_found(app))
     listed = [judge(each, known) for each in found]
     hinted = [route.noting(hint) for route, hint in zip(listed, hints(found, known), strict=True)]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ..errors import OAuthError
 from ..fields import FieldFilter
 from ..filtering import filter_of
-from .outcomes import EmptyRequest, Templates, outcome, requests
-from .places import Example, Served
+from .outcomes import EmptyRequest, outcome, requests
+from .places import Example, Examples, Served
 
 _CLOSED = ("refused", "closed")
 
@@ -22,12 +22,12 @@ class Filtering(NamedTuple):
     problem: str = ""
 
 
-def filtering(found: Served, templates: Templates) -> Filtering:
+def filtering(found: Served, examples_of: Examples) -> Filtering:
     """What becomes of the answers of `found`: the filters at any of its paths, each once."""
     filters = list(found.filters)
     problem = ""
     if found.method != "WEBSOCKET" and any(server.filters is not None for server, _, _ in found.place.passed):
-        for method, examples in requests(found, templates):
+        for method, examples in requests(found, examples_of):
             of_method = list(_answered(found, method, examples))
             filters += [fields for _, several in of_method for fields in several]
             problem = problem or _partly(found, method, of_method)

@@ -4,7 +4,7 @@ Asks servers and policies what they would do. Serves no request. What the exampl
 docs/inventory.md says which there are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -12,13 +12,11 @@ from ..errors import OAuthError
 from ..policy import OperationRule, PassThrough, Policy, Public
 from ..scopes import AllOf
 from ..server import ResourceServer
-from .places import Asked, Example, Served
-from .templates import Template
+from .places import Asked, Example, Examples, Served
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _WITHOUT_GRANT = ("public", "pass-through")
 
-Templates: TypeAlias = Callable[[ResourceServer], Sequence[Template]]
 Protected: TypeAlias = Literal["unprotected", "public", "pass-through", "protected", "closed", "refused"]
 
 
@@ -57,10 +55,10 @@ class EmptyRequest:
         return ()
 
 
-def outcomes(found: Served, templates: Templates) -> list[Outcome]:
+def outcomes(found: Served, examples_of: Examples) -> list[Outcome]:
     """What becomes of requests with each of the methods, each outcome once, with the first path that has it."""
     ends: list[Outcome] = []
-    for method, examples in requests(found, templates):
+    for method, examples in requests(found, examples_of):
         of_method: list[Outcome] = []
         for example in examples:
             end = outcome(found, method, example)
@@ -70,9 +68,9 @@ def outcomes(found: Served, templates: Templates) -> list[Outcome]:
     return ends
 
 
-def requests(found: Served, templates: Templates, more: Iterable[str] = ()) -> Iterator[tuple[str, Sequence[Example]]]:
+def requests(found: Served, examples_of: Examples, more: Iterable[str] = ()) -> Iterator[tuple[str, Sequence[Example]]]:
     """Each method of requests to `found`, of those for any the methods `more` too, and examples of their paths."""
-    examples = found.place.examples(templates)
+    examples = examples_of(found.place)
     if found.method == "*":
         methods = dict.fromkeys((*_METHODS, *more))
         yield from ((method, found.led_here(method, examples)) for method in methods)

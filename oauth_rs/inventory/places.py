@@ -6,15 +6,16 @@ Knows no framework, and asks no server anything.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, islice, product, takewhile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..fields import FieldFilter
 from ..notes import asked, filters_of
 from ..scopes import Requirement
 from ..server import ResourceServer
 from .pieces import Anything, Piece, pattern, values
-from .templates import Template, merged, segments
+from .templates import Template, merged, segments, templates
 
 _MAX_EXAMPLES = 128  # of one path, without those that templates add: enough for all samples of three parameters
 _BELOW = Piece("/*", ("/1729", "/example.txt", "/example/1729", "/"), Anything("/.*"))
@@ -93,6 +94,13 @@ class Place:
 
 
 HERE = Place()
+Examples: TypeAlias = Callable[[Place], Sequence[Example]]
+
+
+def examples() -> Examples:
+    """What finds the examples of places, those of each once: the methods of a route, and all that asks, share them."""
+    known = cache(templates)
+    return cache(lambda place: place.examples(known))
 
 
 class Asked(NamedTuple):

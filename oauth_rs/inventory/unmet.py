@@ -16,8 +16,8 @@ from ..fields import FieldFilter
 from ..operations import OperationError, OperationMap
 from ..policy import OperationRule
 from ..server import ResourceServer
-from .outcomes import EmptyRequest, Templates, requests
-from .places import Served
+from .outcomes import EmptyRequest, requests
+from .places import Examples, Served
 from .route import Route
 
 _NEAR = 0.85  # `/customer/<>` is 0.96 like `/customers/<>`; `/orders/<>` is 0.8 like `/offers/<>`
@@ -34,11 +34,11 @@ class _Entry(Generic[T]):
     said: T
 
 
-def lost_filters(found: Sequence[Served], templates: Templates) -> Iterator[Route]:
+def lost_filters(found: Sequence[Served], examples_of: Examples) -> Iterator[Route]:
     """A line for each filter that no route behind its server falls under, with what is wrong."""
     answering = [each for each in found if each.method != "WEBSOCKET"]
     for server in _servers(found):
-        lost = _unmet(answering, templates, server, _filters(server))
+        lost = _unmet(answering, examples_of, server, _filters(server))
         names = [f"{each.method} {path}" for each in answering if (path := _path(each, server)) is not None]
         for name, fields in lost.items():
             method, _, path = name.partition(" ")
@@ -52,14 +52,14 @@ def lost_filters(found: Sequence[Served], templates: Templates) -> Iterator[Rout
             )
 
 
-def hints(found: Sequence[Served], templates: Templates) -> list[str]:
+def hints(found: Sequence[Served], examples_of: Examples) -> list[str]:
     """For each of `found` the rules that may have been meant for it and that no route falls under; "" for none.
 
     What has a rule of its very form is not meant by another one.
     """
     told: list[list[str]] = [[] for _ in found]
     for server in _servers(found):
-        lost = _unmet(found, templates, server, _rules(server))
+        lost = _unmet(found, examples_of, server, _rules(server))
         rules = [_operation(name) for name, _ in _rules(server)]
         seen = [(each.method, _form(_path(each, server) or "")) for each in found]
         unnamed = {number: one for number, one in enumerate(seen) if not any(_fits(one, rule) for rule in rules)}
@@ -77,19 +77,19 @@ def _servers(found: Sequence[Served]) -> Iterable[ResourceServer]:
 
 
 def _unmet(
-    found: Sequence[Served], templates: Templates, server: ResourceServer, said: Iterable[tuple[str, T]]
+    found: Sequence[Served], examples_of: Examples, server: ResourceServer, said: Iterable[tuple[str, T]]
 ) -> dict[str, T]:
     """What of all that `server` has `said` of operations is of none that `found` has."""
     try:
         entries = OperationMap({name: _Entry(name=name, said=one) for name, one in said})
     except OperationError:  # as for converters that only a policy knows
         return {}
-    met = {name for each in found for name in _met(each, templates, server, entries)}
+    met = {name for each in found for name in _met(each, examples_of, server, entries)}
     return {name: entry.said for name, entry in entries.items() if name not in met}
 
 
 def _met(
-    found: Served, templates: Templates, server: ResourceServer, entries: OperationMap[_Entry[T]]
+    found: Served, examples_of: Examples, server: ResourceServer, entries: OperationMap[_Entry[T]]
 ) -> Iterator[str]:
     """The names of `entries` that requests to `found` fall under."""
     named = {name.partition(" ")[0] for name, _ in entries.items()} - {"*"}
@@ -99,7 +99,7 @@ def _met(
         if root_path:  # where it sees another path, that is what is wrong
             yield from (name for name, _ in entries.items())
             continue
-        for method, examples in requests(found, templates, named):
+        for method, examples in requests(found, examples_of, named):
             for path in dict.fromkeys("".join(example[depth:]) for example in examples):
                 yield from _name(entries, method, path)
 

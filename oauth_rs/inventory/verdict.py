@@ -10,19 +10,18 @@ from typing import Any
 from ..policy import APIScopes, NoScopes
 from ..scopes import AllOf, AnyOf, Requirement, parameters_of
 from .filters import filtering
-from .outcomes import Outcome, Stage, Templates, outcomes
-from .places import Asked, Passed, Place, Served
+from .outcomes import Outcome, Stage, outcomes
+from .places import Asked, Examples, Passed, Place, Served
 from .route import Protection, Route, described
-from .templates import templates
 
 _OPEN = ("unprotected", "public", "pass-through")
 _WEAKEST_FIRST = (*_OPEN, "protected", "closed", "refused")
 _TOLD = 6  # of the rules that one route falls under
 
 
-def judge(found: Served, templates: Templates = templates) -> Route:
+def judge(found: Served, examples_of: Examples) -> Route:
     """The route, and the weakest of what becomes of requests to it."""
-    ends = outcomes(found, templates)
+    ends = outcomes(found, examples_of)
     least = min((end.protection for end in ends), key=_WEAKEST_FIRST.index)
     weakest = [end for end in ends if end.protection == least]
     problems = list(_problems(found, weakest[0]))
@@ -33,7 +32,7 @@ def judge(found: Served, templates: Templates = templates) -> Route:
     notes = [several] if (several := _several(found, ends)) else []
     if _differ(ends):
         problems, notes = problems + notes, []
-    filters, partly = filtering(found, templates)
+    filters, partly = filtering(found, examples_of)
     problems += [partly] if partly else []
     if found.method == "*" and _lets_preflights_in(found, protection):
         notes.append("preflights get there without a grant")

@@ -6,8 +6,7 @@ import pytest
 from oauth_rs import FieldFilter, Public
 from oauth_rs.inventory.filters import Filtering, filtering
 from oauth_rs.inventory.pieces import Anything, Piece, literal
-from oauth_rs.inventory.places import HERE, Place, Served, opaque
-from oauth_rs.inventory.templates import templates
+from oauth_rs.inventory.places import HERE, Place, Served, examples, opaque
 from oauth_rs.policy import OperationScopes
 from tests.inventory.conftest import Servers
 
@@ -27,7 +26,7 @@ def look(server: Servers) -> Look:
 
     def give(filters: dict[str, FieldFilter], method: str = "GET", more: Any = None, **options: Any) -> Filtering:
         place = HERE.behind(server(filters=filters, **options)).below(*CUSTOMER)
-        return filtering(found(place, method, **(more or {})), templates)
+        return filtering(found(place, method, **(more or {})), examples())
 
     return give
 
@@ -93,28 +92,28 @@ def test_a_handshake_has_no_answer_to_filter(look: Look) -> None:
 def test_a_path_that_is_refused_is_none_that_goes_out(server: Servers) -> None:
     place = HERE.behind(server(filters={"GET /customers/<id>": NAMES})).below(literal("/customers/"))
     either = place.below(Piece("<path:id>", ("1729", "/1729"), Anything(".*?")))
-    assert filtering(found(either), templates) == Filtering((NAMES,))
+    assert filtering(found(either), examples()) == Filtering((NAMES,))
 
 
 def test_of_an_application_with_routes_of_its_own_some_may_be_filtered(server: Servers) -> None:
     place = HERE.behind(server(filters={"GET /shop/customers": NAMES})).below(literal("/shop"))
-    assert filtering(opaque(object(), place), templates) == Filtering((NAMES,))
+    assert filtering(opaque(object(), place), examples()) == Filtering((NAMES,))
 
 
 def test_a_server_filters_by_the_path_from_where_it_stands(server: Servers) -> None:
     outer = server(filters={"GET /shop/customers/<int:id>": NAMES})
     inner = server(filters={"GET /customers/<id>": EVERYTHING})
     place = HERE.behind(outer).below(literal("/shop"))
-    assert filtering(found(place.behind(inner).below(*CUSTOMER)), templates) == Filtering((NAMES, EVERYTHING))
-    assert filtering(found(place.below(*CUSTOMER)), templates).problem
+    assert filtering(found(place.behind(inner).below(*CUSTOMER)), examples()) == Filtering((NAMES, EVERYTHING))
+    assert filtering(found(place.below(*CUSTOMER)), examples()).problem
 
 
 def test_a_path_that_another_route_answers_is_not_judged(server: Servers) -> None:
     place = HERE.behind(server(filters={"GET /customers/new": NAMES}))
     first = found(place.below(literal("/customers/new"))).earlier()
-    assert filtering(found(place.below(*CUSTOMER), before=(first,)), templates) == Filtering(())
+    assert filtering(found(place.below(*CUSTOMER), before=(first,)), examples()) == Filtering(())
 
 
 def test_outside_of_a_root_path_filters_are_not_looked_for(server: Servers) -> None:
     place = HERE.behind(server(filters={"GET /customers/<id>": NAMES})).rooted("/shop").below(*CUSTOMER)
-    assert filtering(found(place), templates) == Filtering(())
+    assert filtering(found(place), examples()) == Filtering(())

@@ -6,8 +6,7 @@ import pytest
 from oauth_rs import DirectURL
 from oauth_rs.inventory.outcomes import Outcome, outcomes
 from oauth_rs.inventory.pieces import Anything, Piece, literal
-from oauth_rs.inventory.places import HERE, Asked, Place, Served
-from oauth_rs.inventory.templates import templates
+from oauth_rs.inventory.places import HERE, Asked, Place, Served, examples
 from oauth_rs.policy import NoScopes, Operation, OperationRule, OperationScopes, PassThrough, Public
 from oauth_rs.request import Request
 from oauth_rs.scopes import AllOf
@@ -18,7 +17,7 @@ PHOTO = (literal("/photos/"), Piece("<id>", ("1729", "example"), Anything("[^/]+
 
 def ends(place: Place, method: str = "GET", *asked: Asked) -> list[Outcome]:
     there = place.below(*PHOTO)
-    return outcomes(Served(method=method, place=there, endpoint="photo", asked=asked), templates)
+    return outcomes(Served(method=method, place=there, endpoint="photo", asked=asked), examples())
 
 
 def told(found: list[Outcome]) -> list[str]:
@@ -116,7 +115,7 @@ def test_a_path_that_another_route_answers_is_no_example(server: Servers) -> Non
     first = Served(method="GET", place=place.below(literal("/photos/open")), endpoint="open").earlier()
     for before, expected in ((), ["protected", "public"]), ((first,), ["protected"]):
         found = Served(method="GET", place=place.below(*PHOTO), endpoint="photo", before=before)
-        assert [one.protection for one in outcomes(found, templates)] == expected
+        assert [one.protection for one in outcomes(found, examples())] == expected
 
 
 def test_the_host_is_compared_in_lower_case(server: Servers) -> None:

@@ -7,6 +7,7 @@ from werkzeug.routing import Map, Rule
 from oauth_rs.fields import FieldFilter
 from oauth_rs.inventory.pieces import ANGLES, literal, pieces
 from oauth_rs.inventory.places import HERE, Asked, Place, Served, handler, label, opaque
+from oauth_rs.inventory.places import examples as remembered
 from oauth_rs.inventory.templates import templates
 from oauth_rs.notes import noted
 from oauth_rs.policy import OperationScopes
@@ -160,3 +161,9 @@ def test_get_stands_in_for_head_and_for_nothing_else(view: type, method: str, na
 )
 def test_a_label_is_where_the_thing_is_defined(thing: Any, text: str) -> None:
     assert label(thing) == text
+
+
+def test_the_examples_of_a_place_are_found_once() -> None:
+    find, place = remembered(), at("/photos/<int:number>")
+    assert find(place) is find(place.with_parameters())
+    assert find(place) == place.examples(templates)

@@ -5,8 +5,7 @@ from werkzeug.routing import BaseConverter
 
 from oauth_rs import FieldFilter, ResourceServer
 from oauth_rs.inventory.pieces import Anything, Piece, literal
-from oauth_rs.inventory.places import HERE, Place, Served, opaque
-from oauth_rs.inventory.templates import templates
+from oauth_rs.inventory.places import HERE, Place, Served, examples, opaque
 from oauth_rs.inventory.unmet import hints, lost_filters
 from oauth_rs.policy import APIScopes, NoScopes, Operation, OperationRule, OperationScopes, Public
 from oauth_rs.request import Request
@@ -25,7 +24,7 @@ def customers(server: ResourceServer, methods: tuple[str, ...] = ("GET", "HEAD")
 
 
 def lost(found: list[Served]) -> list[str]:
-    return [route.name for route in lost_filters(found, templates)]
+    return [route.name for route in lost_filters(found, examples())]
 
 
 @pytest.mark.parametrize(
@@ -60,16 +59,16 @@ def test_a_filter_is_not_lost_where_a_route_has_a_path_of_it(server: Servers, na
     ],
 )
 def test_a_filter_that_no_route_has_is_lost(server: Servers, name: str) -> None:
-    (route,) = lost_filters(customers(server(filters={name: NAMES, "GET /customers": NAMES})), templates)
+    (route,) = lost_filters(customers(server(filters={name: NAMES, "GET /customers": NAMES})), examples())
     assert (route.name, route.endpoint, route.protection, route.filters) == (name, "filters", "broken", (NAMES,))
     assert route.problem.startswith("it is a filter, and no route behind its server answers there: ")
 
 
 def test_the_route_that_was_meant_is_named(server: Servers) -> None:
     place = HERE.below(literal("/api"))
-    (route,) = lost_filters(customers(server(filters={"GET /customer/<id>": NAMES}), place=place), templates)
+    (route,) = lost_filters(customers(server(filters={"GET /customer/<id>": NAMES}), place=place), examples())
     assert route.problem.endswith("did you mean 'GET /customers/{id}'?")
-    (route,) = lost_filters(customers(server(filters={"GET /x": NAMES}), place=place), templates)
+    (route,) = lost_filters(customers(server(filters={"GET /x": NAMES}), place=place), examples())
     assert route.problem.endswith("is it misspelled, or not declared?")
 
 
@@ -111,7 +110,7 @@ def test_outside_of_a_root_path_nothing_is_told(server: Servers) -> None:
     policy = OperationScopes({"GET /customer": "x"}, default="y")
     place = HERE.behind(server(filters={"GET /x": NAMES}, policy=policy)).rooted("/api").below(literal("/customers"))
     found = [Served(method="GET", place=place, endpoint="it")]
-    assert (lost(found), hints(found, templates)) == ([], [""])
+    assert (lost(found), hints(found, examples())) == ([], [""])
 
 
 def test_where_there_are_no_filters_none_is_lost(server: Servers) -> None:
@@ -135,7 +134,7 @@ def test_a_rule_that_no_route_has_is_told_where_it_may_have_been_meant(
     server: Servers, rules: dict[str, str | OperationRule], expected: list[str]
 ) -> None:
     for default in (None, Public()):
-        told = hints(customers(server(policy=OperationScopes(rules, default=default))), templates)
+        told = hints(customers(server(policy=OperationScopes(rules, default=default))), examples())
         text = "no route falls under {!r} of its policy: is this the one that was meant?"
         assert told == [text.format(name) if name else "" for name in expected]
 
@@ -143,13 +142,13 @@ def test_a_rule_that_no_route_has_is_told_where_it_may_have_been_meant(
 def test_under_a_wide_rule_one_of_its_own_may_be_missed(server: Servers) -> None:
     policy = OperationScopes({"GET /<path:all>": "read", "DELETE /customer/<id>": "admin", "* /<path:all>": "write"})
     found = customers(server(policy=policy), ("DELETE",))
-    assert [bool(hint) for hint in hints(found, templates)] == [False, True]
+    assert [bool(hint) for hint in hints(found, examples())] == [False, True]
 
 
 def test_handshakes_fall_under_rules_for_get(server: Servers) -> None:
     met, missed = OperationScopes({"GET /customers": "a"}), OperationScopes({"GET /customer": "a"})
-    assert hints(customers(server(policy=met), ("WEBSOCKET",)), templates) == ["", ""]
-    assert all(hints(customers(server(policy=missed), ("WEBSOCKET",)), templates)[:1])
+    assert hints(customers(server(policy=met), ("WEBSOCKET",)), examples()) == ["", ""]
+    assert all(hints(customers(server(policy=missed), ("WEBSOCKET",)), examples())[:1])
 
 
 class Code(BaseConverter):
@@ -179,4 +178,4 @@ class Own:
     ids=repr,
 )
 def test_of_policies_that_cannot_be_read_nothing_is_told(server: Servers, policy: object) -> None:
-    assert hints(customers(server(policy=policy)), templates) == ["", "", "", ""]
+    assert hints(customers(server(policy=policy)), examples()) == ["", "", "", ""]

@@ -6,7 +6,7 @@ import pytest
 from oauth_rs import AllOf, AnyOf, DirectURL, FieldFilter, Requirement
 from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.inventory.pieces import Anything, Piece, literal
-from oauth_rs.inventory.places import HERE, Asked, Place, Served
+from oauth_rs.inventory.places import HERE, Asked, Place, Served, examples
 from oauth_rs.inventory.route import Route
 from oauth_rs.inventory.verdict import judge
 from oauth_rs.policy import APIScopes, NoScopes, OperationScopes, PassThrough, Public
@@ -27,7 +27,7 @@ def verdict(server: Servers) -> Judge:
             passed = passed.behind(server(**each))
         there = passed.at(place.host).below(*place.pieces).with_parameters("id")
         asked = tuple(Asked("decorator", AllOf(one)) for one in asks)
-        return judge(Served(method=method, place=there, endpoint="photo", asked=asked))
+        return judge(Served(method=method, place=there, endpoint="photo", asked=asked), examples())
 
     return give
 
@@ -316,7 +316,7 @@ def test_preflights_get_past_servers_and_not_past_decorators(
 
 def rooted(server: Servers, **options: Any) -> Route:
     place = HERE.behind(server(**options)).rooted("/api").below(*PHOTO.pieces)
-    return judge(Served(method="GET", place=place, endpoint="photo"))
+    return judge(Served(method="GET", place=place, endpoint="photo"), examples())
 
 
 @pytest.mark.parametrize(
@@ -369,6 +369,6 @@ def test_requirements_are_those_that_will_be_asked(verdict: Judge) -> None:
 def test_filters_are_held_to_the_catalogue_too(server: Servers) -> None:
     place = HERE.behind(server(scopes=ScopeCatalogue({"a": {}}))).below(literal("/"))
     filters = (FieldFilter({"a": ["x"]}), FieldFilter({"b": ["x"]}))
-    route = judge(Served(method="GET", place=place, endpoint="it", filters=filters))
+    route = judge(Served(method="GET", place=place, endpoint="it", filters=filters), examples())
     assert route.protection == "broken"
     assert route.problem.startswith("its filter: there is no scope 'b' in the catalogue")

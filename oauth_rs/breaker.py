@@ -9,6 +9,7 @@ from typing import NamedTuple
 FAILURES = 3  # in a row, before a server is left alone
 LONGEST = 30.0  # seconds between probes, doubling from one
 _PROBE = 10.0  # seconds in which a probe ends, or was lost
+_LOOK_AGAIN = 1.0  # seconds that others wait meanwhile: most probes end at once, one way or the other
 
 
 def backoff(failures: int, *, longest: float = LONGEST) -> float:
@@ -18,10 +19,11 @@ def backoff(failures: int, *, longest: float = LONGEST) -> float:
 
 
 class _State(NamedTuple):
-    """Failures in a row, and when the next caller may try."""
+    """Failures in a row, when the next caller may try, and whether that waits for a probe."""
 
     failures: int = 0
     retry_at: float = 0.0
+    is_probed: bool = False
 
 
 _CLOSED = _State()
@@ -49,12 +51,13 @@ class Breaker:
     def wait(self, now: float) -> float:
         """Seconds until it is worth asking; 0 when that is now."""
         state = self._state
-        return max(0.0, state.retry_at - now) if state.failures >= self._limit else 0.0
+        wait = max(0.0, state.retry_at - now) if state.failures >= self._limit else 0.0
+        return min(wait, _LOOK_AGAIN) if state.is_probed else wait
 
     def admit(self, now: float) -> object:
         """The token of a call that begins now. Where the server was left alone, the call is its probe."""
         if self._state.failures >= self._limit:
-            self._state = self._state._replace(retry_at=now + _PROBE)
+            self._state = self._state._replace(retry_at=now + _PROBE, is_probed=True)
         return self._state
 
     def answered(self) -> None:

@@ -38,9 +38,16 @@ def test_one_caller_probes_while_the_others_wait() -> None:
     breaker = Breaker(failures=1)
     fail(breaker, 10.0)
     probe = breaker.admit(11.0)
-    assert breaker.wait(11.0) == 10
+    assert breaker.wait(11.5) > 0
     breaker.failed(probe, 11.5)
     assert breaker.wait(11.5) == 2
+
+
+def test_those_who_wait_for_a_probe_look_again_soon() -> None:
+    breaker = Breaker(failures=1)
+    fail(breaker, 10.0)
+    breaker.admit(11.0)
+    assert [breaker.wait(now) for now in (11.0, 15.0, 20.0, 20.5)] == [1, 1, 1, 0.5]
 
 
 def test_a_probe_that_is_answered_opens_the_way() -> None:

@@ -44,11 +44,8 @@ class IssuerMetadata:
 
         Raises Unavailable (`discovery_failed` also when that is no place we may fetch from; see discover).
         """
-        document = yield from discover(self.issuer, shared=shared)
-        url = _endpoint_of(document, name, issuer=self.issuer)
-        if url is None:
-            raise Unavailable("discovery_failed", UNREACHABLE)
-        return url
+        url = yield from discover(self.issuer, name, shared=shared)
+        return _allowed(url, issuer=self.issuer)
 
 
 def endpoint_for_secrets(issuer: str, name: str, *, with_certificate: bool, shared: float) -> Flow[str]:
@@ -57,21 +54,18 @@ def endpoint_for_secrets(issuer: str, name: str, *, with_certificate: bool, shar
     For a client `with_certificate` its alias is meant, where there is one (RFC 8705 section 5). Raises Unavailable
     (`discovery_failed` also when that is no place for secrets; see discover).
     """
-    document = yield from discover(issuer, shared=shared)
-    url = _endpoint_of(document, name, issuer=issuer, with_certificate=with_certificate)
-    if url is None or not secure_for_secrets(url):
+    named = yield from discover(issuer, name, with_certificate=with_certificate, shared=shared)
+    url = _allowed(named, issuer=issuer)
+    if not secure_for_secrets(url):
         raise Unavailable("discovery_failed", UNREACHABLE)
     return url
 
 
-def _endpoint_of(document: Mapping[str, Any], name: str, *, issuer: str, with_certificate: bool = False) -> str | None:
-    """Where `document`, that of `issuer`, says that `name` is; None where that is no place we may fetch from."""
-    url, aliases = document.get(name), document.get("mtls_endpoint_aliases")
-    if with_certificate and isinstance(aliases, dict):
-        url = aliases.get(name, url)
+def _allowed(url: object, *, issuer: str) -> str:
+    """`url`, where the metadata of `issuer` may send us. Raises Unavailable (`discovery_failed`)."""
     if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(issuer)):
         # An issuer elsewhere has nothing on this machine: it would send us, and our secrets, to whatever listens here.
-        return None
+        raise Unavailable("discovery_failed", UNREACHABLE)
     return url
 
 
@@ -94,10 +88,11 @@ def metadata_urls(issuer: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
-def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
-    """The metadata document of `issuer`, an https URL or an http one to this machine.
+def discover(issuer: str, name: str, *, with_certificate: bool = False, shared: float) -> Flow[object]:
+    """What the metadata of `issuer`, an https URL or an http one to this machine, has as `name`, be it what it may.
 
-    A place that has something else leads to the next, an outage to none: it would be asked for again at each. Raises
+    A place that has something else leads to the next, and so does a document without `name`: an OpenID provider may
+    have its user endpoint in that of OpenID alone. An outage leads to none: it would be asked for again at each. Raises
     Unavailable (`discovery_failed`, `issuer_mismatch`) and what `Fetch` raises.
     """
     for url in metadata_urls(issuer):
@@ -115,8 +110,15 @@ def discover(issuer: str, *, shared: float) -> Flow[Mapping[str, Any]]:
         if document.get("issuer") != issuer:
             # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
             raise Unavailable("issuer_mismatch", UNREACHABLE)
-        return document
+        value = _member(document, name, with_certificate=with_certificate)
+        if value is not None:
+            return value
     raise Unavailable("discovery_failed", UNREACHABLE)
+
+
+def _member(document: Mapping[str, Any], name: str, *, with_certificate: bool) -> object:
+    value, aliases = document.get(name), document.get("mtls_endpoint_aliases")
+    return aliases.get(name, value) if with_certificate and isinstance(aliases, dict) else value
 
 
 def is_outage(status: int) -> bool:

@@ -9,7 +9,8 @@ from oauth_rs.metadata import IssuerMetadata, discover, endpoint_for_secrets, me
 from tests.support.playing import play
 
 ISSUER = "https://id.example.com/tenant"
-DOCUMENT = {"issuer": ISSUER, "jwks_uri": "https://id.example.com/keys"}
+KEYS = "https://id.example.com/keys"
+DOCUMENT = {"issuer": ISSUER, "jwks_uri": KEYS}
 URLS = metadata_urls(ISSUER)
 NOT_FOUND = Reply(404, b"not here")
 
@@ -28,7 +29,7 @@ def located(document: dict[str, Any]) -> str:
 
 def discovered(*replies: Reply | Unavailable) -> Any:
     script = [(fetch(url), answer) for url, answer in zip(URLS, replies, strict=False)]
-    return play(discover(ISSUER, shared=1.5), *script)
+    return play(discover(ISSUER, "jwks_uri", shared=1.5), *script)
 
 
 @pytest.mark.parametrize(
@@ -64,17 +65,17 @@ def test_metadata_is_asked_for_in_the_order_of_the_standards(issuer: str, urls: 
 
 
 def test_the_first_place_that_answers_is_believed() -> None:
-    assert discovered(reply(DOCUMENT)) == DOCUMENT
+    assert discovered(reply(DOCUMENT)) == KEYS
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 308, 400, 401, 403, 404, 405, 410, 499])
 def test_a_place_that_has_no_metadata_leads_to_the_next(status: int) -> None:
-    assert discovered(Reply(status, b""), Reply(status, json.dumps(DOCUMENT).encode()), reply(DOCUMENT)) == DOCUMENT
+    assert discovered(Reply(status, b""), Reply(status, json.dumps(DOCUMENT).encode()), reply(DOCUMENT)) == KEYS
 
 
 @pytest.mark.parametrize("reason", ["redirected", "reply_too_large"])
 def test_a_redirect_or_a_long_page_leads_to_the_next(reason: str) -> None:
-    assert discovered(Unavailable(reason, "x"), Unavailable(reason, "x"), reply(DOCUMENT)) == DOCUMENT
+    assert discovered(Unavailable(reason, "x"), Unavailable(reason, "x"), reply(DOCUMENT)) == KEYS
 
 
 @pytest.mark.parametrize("reason", ["redirected", "reply_too_large"])
@@ -90,7 +91,7 @@ def test_no_place_has_metadata_where_they_redirect_or_have_long_pages(reason: st
     ids=lambda body: repr(body[:20]),
 )
 def test_a_page_that_is_no_json_object_leads_to_the_next(body: bytes) -> None:
-    assert discovered(Reply(200, body), reply(DOCUMENT)) == DOCUMENT
+    assert discovered(Reply(200, body), reply(DOCUMENT)) == KEYS
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
@@ -144,7 +145,6 @@ def test_keys_are_where_the_document_says(url: str) -> None:
     "url",
     [
         *(
-            None,
             1,
             True,
             [],
@@ -182,9 +182,25 @@ def test_an_issuer_on_this_machine_has() -> None:
     assert play(IssuerMetadata(issuer).endpoint("jwks_uri", shared=1.5), script) == keys
 
 
-def test_a_document_without_keys_is_of_no_use() -> None:
+@pytest.mark.parametrize("lacking", [{"issuer": ISSUER}, {"issuer": ISSUER, "jwks_uri": None}], ids=["absent", "null"])
+def test_a_document_without_what_is_wanted_leads_to_the_next(lacking: dict[str, Any]) -> None:
+    assert discovered(reply(lacking), reply(DOCUMENT)) == KEYS
+    assert discovered(reply(lacking), NOT_FOUND, reply(DOCUMENT)) == KEYS
+
+
+def test_what_no_document_has_is_not_found() -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
-        located({"issuer": ISSUER})
+        discovered(reply({"issuer": ISSUER}), NOT_FOUND, reply({"issuer": ISSUER}))
+
+
+def test_a_later_document_of_another_issuer_is_not_believed_either() -> None:
+    with pytest.raises(Unavailable, match="issuer_mismatch"):
+        discovered(reply({"issuer": ISSUER}), reply({**DOCUMENT, "issuer": "https://evil.example"}))
+
+
+def test_an_outage_of_a_later_place_ends_the_search() -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        discovered(reply({"issuer": ISSUER}), reply(DOCUMENT, 503))
 
 
 # Endpoints that are shown tokens or secrets
@@ -209,11 +225,20 @@ def test_the_alias_is_for_clients_with_a_certificate(aliases: Any, url: str) -> 
 
 @pytest.mark.parametrize(
     "url",
-    [None, "http://id.example.com/", "http://127.0.0.1/", "https://me:pw@id.example.com/", "https://id.example.com/#x"],
+    ["http://id.example.com/", "http://127.0.0.1/", "https://me:pw@id.example.com/", "https://id.example.com/#x"],
     ids=str,
 )
-def test_nothing_secret_is_sent_to_a_place_that_is_not_for_it(url: str | None) -> None:
+def test_nothing_secret_is_sent_to_a_place_that_is_not_for_it(url: str) -> None:
     with pytest.raises(Unavailable, match="discovery_failed"):
         for_secrets({"token_endpoint": url})
     with pytest.raises(Unavailable, match="discovery_failed"):
         for_secrets({"mtls_endpoint_aliases": {"token_endpoint": url}}, with_certificate=True)
+
+
+@pytest.mark.parametrize(
+    "second", [{"token_endpoint": ALIAS}, {"mtls_endpoint_aliases": {"token_endpoint": ALIAS}}], ids=["plain", "alias"]
+)
+def test_an_endpoint_may_stand_in_another_document_alone(second: dict[str, Any]) -> None:
+    flow = endpoint_for_secrets(ISSUER, "token_endpoint", with_certificate=True, shared=1.5)
+    script = (fetch(URLS[0]), reply(DOCUMENT)), (fetch(URLS[1]), reply({**DOCUMENT, **second}))
+    assert play(flow, *script) == ALIAS

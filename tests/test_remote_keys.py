@@ -552,7 +552,7 @@ def test_discovery_that_fails_cannot_decide_and_backs_off(
     [
         *("http://id.example.com/jwks", "file:///etc/passwd", "data:application/json,{}", "gopher://x/", "/jwks", ""),
         *("https://[oops/jwks", "https://id.example.com:99999/jwks", "https://id.example.com:x/", "https:///jwks"),
-        *(None, 7, ["https://id.example.com/jwks"], {}),
+        *(7, ["https://id.example.com/jwks"], {}),
     ],
     ids=str,
 )

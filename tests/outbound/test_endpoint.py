@@ -125,7 +125,7 @@ def test_an_endpoint_that_refuses_is_not_looked_for_again(make: Make) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *(None, 1, "", "/token", "http://id.example.com/token", "http://127.0.0.1/token", "http://localhost:6379/"),
+        *(1, "", "/token", "http://id.example.com/token", "http://127.0.0.1/token", "http://localhost:6379/"),
         *("https://id.example.com/#x", "https://me:pw@id.example.com/", "ftp://id.example.com/", "https://[::1"),
     ],
     ids=repr,

@@ -309,7 +309,6 @@ def test_an_endpoint_whose_metadata_cannot_be_had_is_left_alone(found: Endpoint)
 @pytest.mark.parametrize(
     "place",
     [
-        None,
         7,
         [URL],
         "",

@@ -382,6 +382,13 @@ def test_openid_finds_the_endpoint_by_the_metadata_of_the_issuer() -> None:
     assert verify(provider, ADA, token="other").subject == "ada"
 
 
+def test_openid_finds_the_endpoint_that_the_metadata_of_oauth_does_not_name() -> None:
+    provider = openid(ISSUER, audience_unproved=True)
+    oauth, of_openid = said(issuer=ISSUER), said(issuer=ISSUER, userinfo_endpoint=URL)
+    _, fetches = played(provider.verify(presented(TOKEN)), oauth, of_openid, ADA)
+    assert fetches[-1].url == URL
+
+
 def test_openid_does_not_prove_for_whom_a_token_is() -> None:
     with pytest.raises(ValueError, match="audience_unproved=True"):
         openid(ISSUER)

@@ -27,10 +27,16 @@ def members_of(reply: Reply) -> dict[str, Any]:
 
 def refuses(reply: Reply) -> bool:
     """True where an error says that it is for the token (RFC 6750 section 3.1), and not for who asked or how often."""
+    return error_of(reply) in {"invalid_token", "insufficient_scope"}
+
+
+def error_of(reply: Reply) -> str:
+    """The text that is `error` in the JSON object in `reply`, "" where there is none."""
     try:
-        return json_object(reply.body).get("error") in ("invalid_token", "insufficient_scope")
+        error = json_object(reply.body).get("error")
     except ValueError:
-        return False
+        return ""
+    return error if isinstance(error, str) else ""
 
 
 def end_of(answer: Mapping[str, Any], now: float, leeway: float) -> int:

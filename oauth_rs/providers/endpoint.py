@@ -17,14 +17,16 @@ from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, endpoint_for_secrets, is_outage
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
-from .answers import UNREACHABLE
+from .answers import UNREACHABLE, error_of
 from .seconds import TIMEOUT, check_seconds
 
 MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
 SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
 JSON = "application/json"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
-_OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 200, 400, 401, 403
+# RFC 6749 section 5.2: of a client that proves itself in the form, 400 may say so.
+_OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": "does not let this application ask"}
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
 # endpoint may not like it, so what comes of one must not keep all the others from being asked about.
 _ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
@@ -128,7 +130,7 @@ class Endpoint:
             proof = proved if isinstance(proved, Proof) else (yield from proved)
         reply = yield from self._fetch(url, question, proof)
         if reply.status not in question.answers:
-            raise self._no_answer(reply.status)
+            raise self._no_answer(reply)
         return reply
 
     def _fetch(self, url: str, question: Question, proof: Proof) -> Fetch:
@@ -155,10 +157,13 @@ class Endpoint:
             self._url = ""  # it may have moved: ask the metadata again
         self._breaker.failed(call, self._clock())
 
-    def _no_answer(self, status: int) -> Unavailable:
-        if status in {_UNAUTHORIZED, _FORBIDDEN}:
-            self._complaints.tell(self, UNPROVED, status, self._clock())
-        if status == _UNAUTHORIZED:
+    def _no_answer(self, reply: Reply) -> Unavailable:
+        status = reply.status
+        code = error_of(reply) if status in {_BAD_REQUEST, _UNAUTHORIZED} else ""
+        if status in {_UNAUTHORIZED, _FORBIDDEN} or code in _OF_THE_CLIENT:
+            detail = f"{status} {code}" if code in _OF_THE_CLIENT else status
+            self._complaints.tell(self, _OF_THE_CLIENT.get(code, UNPROVED), detail, self._clock())
+        if status == _UNAUTHORIZED or code in _OF_THE_CLIENT:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if is_outage(status):
             return Unavailable("endpoint_failed", UNREACHABLE)

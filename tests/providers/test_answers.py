@@ -4,7 +4,7 @@ import pytest
 
 from oauth_rs.flow import Reply
 from oauth_rs.jose.claims import MAX_NUMERIC_DATE
-from oauth_rs.providers.answers import as_json, end_of, inactive, members_of, unusable
+from oauth_rs.providers.answers import as_json, end_of, error_of, inactive, members_of, refuses, unusable
 from tests.providers.asking import said
 from tests.providers.presenting import refused
 
@@ -40,6 +40,18 @@ def test_what_is_no_strict_json_object_is_no_answer(body: bytes) -> None:
         members_of(Reply(200, body))
     assert (caught.value.reason, caught.value.status) == ("endpoint_unusable", 503)
     assert caught.value.__context__ is None  # the error of the parser holds the answer
+
+
+@pytest.mark.parametrize("code", ["invalid_token", "insufficient_scope", "invalid_client", "anything", ""])
+def test_an_answer_may_name_an_error(code: str) -> None:
+    assert error_of(said(400, error=code)) == code
+    assert refuses(said(403, error=code)) is (code in {"invalid_token", "insufficient_scope"})
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"error": null}', b'{"error": ["invalid_token"]}', *UNUSABLE.values()])
+def test_what_names_no_error_refuses_no_token(body: bytes) -> None:
+    assert error_of(Reply(403, body)) == ""
+    assert not refuses(Reply(403, body))
 
 
 def test_a_token_ends_when_the_answer_says() -> None:

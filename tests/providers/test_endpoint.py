@@ -181,6 +181,47 @@ def test_wrong_credentials_of_ours_are_logged_as_configuration(
     assert record.getMessage() == (f"configuration: {URL} does not accept how this application proves itself: {status}")
 
 
+OF_THE_CLIENT = [
+    ("invalid_client", "does not accept how this application proves itself"),
+    ("unauthorized_client", "does not let this application ask"),
+]
+
+
+@pytest.mark.parametrize("status", [400, 401])
+@pytest.mark.parametrize(("code", "words"), OF_THE_CLIENT, ids=lambda text: text.partition(" ")[0])
+def test_a_code_that_is_for_the_client_is_configuration_too(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, status: int, code: str, words: str
+) -> None:
+    error = fails(endpoint, said(status, error=code))
+    assert (error.reason, error.retry_after) == ("endpoint_refused", 30)
+    assert caplog.record_tuples == [("oauth_rs", logging.ERROR, f"configuration: {URL} {words}: {status} {code}")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        said(400, error="invalid_request"),
+        said(400, error="invalid_client "),
+        said(400, error=["invalid_client"]),
+        said(400, error_description="invalid_client"),
+        said(404, error="invalid_client"),
+        Reply(400, b'{"error":"invalid_client"'),
+        Reply(400, b'["invalid_client"]'),
+    ],
+    ids=["another code", "spelled otherwise", "list", "elsewhere", "404", "no JSON", "no object"],
+)
+def test_what_does_not_say_that_it_is_for_the_client_is_not(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, answer: Reply
+) -> None:
+    assert fails(endpoint, answer).reason == "endpoint_unusable"
+    assert "configuration:" not in caplog.text
+
+
+def test_an_answer_that_is_looked_for_is_about_the_token_whatever_its_code() -> None:
+    question = Question(about=b"t1", answers=(200, 400))
+    assert played(Endpoint(URL).ask(question), said(400, error="invalid_client"))[0].status == 400
+
+
 def test_a_refusal_is_logged_once_a_minute(
     endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,8 +246,11 @@ def test_other_failures_are_not_logged_as_configuration(
 
 @pytest.mark.parametrize(
     "answer",
-    [DOWN, Unavailable("fetch_timeout", ""), Unavailable("redirected", ""), said(401), said(429), said(500)],
-    ids=["down", "slow", "redirect", "401", "429", "500"],
+    [
+        *(DOWN, Unavailable("fetch_timeout", ""), Unavailable("redirected", ""), said(401), said(429), said(500)),
+        said(400, error="invalid_client"),
+    ],
+    ids=["down", "slow", "redirect", "401", "429", "500", "client"],
 )
 def test_an_endpoint_that_fails_is_left_alone_for_a_while(endpoint: Endpoint, clock: FakeClock, answer: Any) -> None:
     for _ in range(3):

@@ -13,6 +13,7 @@ from ..errors import InvalidToken, Unavailable
 from ..flow import Reply
 from ..jose import claims as claim
 
+_PASSING = {"", "temporarily_unavailable", "server_error", "slow_down"}
 UNREACHABLE = "The provider of the access token could not be asked."
 
 
@@ -28,6 +29,12 @@ def members_of(reply: Reply) -> dict[str, Any]:
 def refuses(reply: Reply) -> bool:
     """True where an error says that it is for the token (RFC 6750 section 3.1), and not for who asked or how often."""
     return error_of(reply) in {"invalid_token", "insufficient_scope"}
+
+
+def names_error(answer: Mapping[str, Any]) -> bool:
+    """True where `answer` has an error in words, and not one that may pass (RFC 6749 section 4.1.2.1)."""
+    error = answer.get("error")
+    return isinstance(error, str) and error not in _PASSING
 
 
 def error_of(reply: Reply) -> str:

@@ -22,7 +22,7 @@ from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
 from ..scopes import checked_scope
-from .answers import inactive, members_of, refuses, unusable
+from .answers import inactive, members_of, names_error, refuses, unusable
 from .asked import AskedServer
 from .endpoint import JSON, Endpoint, Question
 from .presented import Presented
@@ -134,8 +134,13 @@ class UserInfoProvider:
         return (yield from self._server.granted(claims, subject=claims["sub"]))
 
     def _found(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """The claims that `fields` names, and `userinfo`. Raises Unavailable (`endpoint_unusable`)."""
+        """The claims that `fields` names, and `userinfo`.
+
+        Raises InvalidToken (`inactive_token`) and Unavailable (`endpoint_unusable`).
+        """
         claims = {name: value for name, path in self._fields.items() if (value := _member(answer, path)) is not None}
+        if "sub" not in claims and names_error(answer):
+            raise inactive()  # as some do whose status is always 200
         subject = claims.get("sub")
         if isinstance(subject, bool) or not isinstance(subject, str | int) or subject == "":
             raise unusable()

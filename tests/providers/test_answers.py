@@ -4,7 +4,7 @@ import pytest
 
 from oauth_rs.flow import Reply
 from oauth_rs.jose.claims import MAX_NUMERIC_DATE
-from oauth_rs.providers.answers import as_json, end_of, error_of, inactive, members_of, refuses, unusable
+from oauth_rs.providers.answers import as_json, end_of, error_of, inactive, members_of, names_error, refuses, unusable
 from tests.providers.asking import said
 from tests.providers.presenting import refused
 
@@ -46,6 +46,15 @@ def test_what_is_no_strict_json_object_is_no_answer(body: bytes) -> None:
 def test_an_answer_may_name_an_error(code: str) -> None:
     assert error_of(said(400, error=code)) == code
     assert refuses(said(403, error=code)) is (code in {"invalid_token", "insufficient_scope"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [({"error": "x"}, True), ({"error": ""}, False), ({"error": "server_error"}, False), ({"error": 1}, False)],
+    ids=str,
+)
+def test_an_error_in_words_that_does_not_pass_is_told_apart(answer: dict[str, Any], named: object) -> None:
+    assert names_error(answer) is named
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"error": null}', b'{"error": ["invalid_token"]}', *UNUSABLE.values()])

@@ -161,6 +161,28 @@ def test_a_token_that_the_user_endpoint_does_not_take_is_not_active(answer: Repl
         verify(made(), answer)
 
 
+@pytest.mark.parametrize("error", ["invalid_auth", "invalid_token", "token_revoked"])
+def test_a_good_answer_may_refuse_a_token_by_its_error(error: str) -> None:
+    with refused("inactive_token"):
+        verify(made(), said(ok=False, error=error))
+
+
+@pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable", "slow_down", "", None, True, ["x"], {}])
+def test_an_error_that_is_not_for_the_token_decides_nothing(error: Any) -> None:
+    with undecided("endpoint_unusable"):
+        verify(made(), said(ok=False, error=error))
+
+
+@pytest.mark.parametrize("sub", [True, 1.5, ["ada"], ""], ids=str)
+def test_an_error_beside_something_that_is_no_user_decides_nothing(sub: Any) -> None:
+    with undecided("endpoint_unusable"):
+        verify(made(), said(sub=sub, error="invalid_token"))
+
+
+def test_an_error_beside_a_user_does_no_harm() -> None:
+    assert verify(made(), said(sub="ada", error="no picture")).subject == "ada"
+
+
 @pytest.mark.parametrize("sub", ["", None, True, False, 1.5, ["ada"], {"id": "ada"}], ids=str)
 def test_an_answer_that_names_nobody_decides_nothing(sub: Any) -> None:
     with undecided("endpoint_unusable"):

@@ -57,7 +57,9 @@ class AskedServer:
 
     def ask(self, question: Question) -> Flow[Reply]:
         """The answer to `question`, shared for no longer than is remembered. Raises as `Endpoint.ask` does."""
-        return self._endpoint.ask(replace(question, shared=self._verdicts.shared))
+        # Nothing that is said of a token past its end is kept, be it good within the leeway (RFC 7662 section 4).
+        shared = 0.0 if self._verdicts.has_ended(question.about) else self._verdicts.shared
+        return self._endpoint.ask(replace(question, shared=shared))
 
     def find(self) -> Flow[str]:
         """The URL of the endpoint. Raises as `Endpoint.find` does."""

@@ -144,7 +144,8 @@ class Endpoint:
             body,
             limit=MAX_ANSWER_BYTES,
             shared=question.shared,
-            flight=b"%d %d %s" % (self._number, self._failures, question.about),
+            # An answer that is kept for those to come is not for who asks for one that is not.
+            flight=b"%d %d %d %s" % (self._number, self._failures, question.shared > 0, question.about),
             timeout=self._timeout,
             certificate=proof.certificate,
         )

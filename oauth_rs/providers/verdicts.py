@@ -50,8 +50,9 @@ class Verdicts:
         check_cache_size(size)
         self._seconds, self._refused_seconds, self._size = seconds, refused_seconds, size
         self._clock, self._monotonic = clock, monotonic
-        self.shared = min(SHARED, seconds / 2, refused_seconds / 2)
         self.remembers = size > 1 and seconds > 0
+        # Nothing is shared where nothing is known of a token that has ended; see has_ended.
+        self.shared = min(SHARED, seconds / 2, refused_seconds / 2) if self.remembers else 0.0
         self._granted = _cache(Grant, size, seconds - self.shared)
         self._refused = _cache(_Refused, size, refused_seconds - self.shared)
 
@@ -73,6 +74,14 @@ class Verdicts:
         if grant is None or not grant.expires_at or self._clock() < grant.expires_at:
             return grant
         return None
+
+    def has_ended(self, digest: bytes) -> bool:
+        """True for a token that was granted a moment ago and is at its end: what was said of it then counts no more.
+
+        Within the leeway it may still be good, but for that it has to be asked about (RFC 7662 section 4).
+        """
+        grant = self._granted.get(digest, self._monotonic())
+        return grant is not None and 0 < grant.expires_at <= self._clock()
 
     def after(self, digest: bytes, asking: Flow[Grant]) -> Flow[Grant]:
         """The grant that `asking` gives, kept. Raises what it raises; or at once what it did, when that is kept."""

@@ -133,6 +133,13 @@ def test_an_endpoint_finds_no_answer_of_one_that_is_gone() -> None:
     assert len({asked(Endpoint(URL)).flight for _ in range(20)}) == 20
 
 
+def test_an_answer_of_now_serves_those_who_ask_for_one_meanwhile_and_nobody_else(endpoint: Endpoint) -> None:
+    of_now = replace(ASKED, shared=0.0)
+    one, again, before = asked(endpoint, of_now), asked(endpoint, of_now), asked(endpoint)
+    assert (one.shared, before.shared) == (0, 1)
+    assert one.shared_by == again.shared_by != before.shared_by
+
+
 def test_a_failure_is_not_shared_with_those_who_ask_after_it(endpoint: Endpoint) -> None:
     before = asked(endpoint)
     fails(endpoint)

@@ -426,6 +426,16 @@ def test_an_answer_is_not_believed_past_its_end(provider: IntrospectionProvider,
         verify(provider, said(active=False))
 
 
+def test_an_answer_past_its_end_is_not_shared_with_those_who_come_later(provider: IntrospectionProvider) -> None:
+    shared = []
+    for _ in range(3):
+        _, (fetch,) = played(provider.verify(presented(TOKEN)), active(exp=NOW - 30))
+        shared.append((fetch.shared, fetch.shared_by))
+    first, second, third = shared
+    assert (first[0], second[0]) == (1, 0)
+    assert first[1] != second[1] == third[1]  # those who ask at one time still share
+
+
 def test_a_token_without_an_end_is_asked_about_again(provider: IntrospectionProvider, clock: FakeClock) -> None:
     verify(provider, without("exp"))
     assert recalled(provider)

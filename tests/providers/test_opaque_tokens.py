@@ -391,6 +391,15 @@ def test_requests_with_the_same_new_token_cause_one_call(
     assert dev.hits["/introspect"] == 1
 
 
+@each_shell
+def test_a_token_past_its_end_is_asked_about_for_each_request(dev: DevServer, behind: Behind) -> None:
+    said = {"active": True, "aud": API, "sub": "ada", "exp": int(time.time()) - 30}  # within the leeway
+    dev.fault("/introspect", Instead(200, json.dumps(said)))
+    ask = behind(guarded(at(dev)))
+    assert [ask("t0ken").status for _ in range(5)] == [200] * 5
+    assert dev.hits["/introspect"] == 5
+
+
 @at_once
 def test_requests_with_different_tokens_share_no_answer(dev: DevServer, together: Together) -> None:
     tokens = [minted(dev, subject=str(number % 8)) for number in range(16)]

@@ -84,6 +84,25 @@ def test_a_grant_never_outlives_its_end(verdicts: Verdicts, wall: FakeClock) -> 
     assert verdicts.recall(GOOD) is None
 
 
+def test_a_token_that_was_granted_and_is_at_its_end_is_known(verdicts: Verdicts, wall: FakeClock) -> None:
+    assert not verdicts.has_ended(GOOD)
+    keep(verdicts, expires_at=int(wall.now) + 10)
+    assert not verdicts.has_ended(GOOD)
+    wall.pass_seconds(10)
+    assert verdicts.has_ended(GOOD)
+    assert not verdicts.has_ended(BAD)
+
+
+def test_a_token_without_an_end_never_ends(verdicts: Verdicts, wall: FakeClock) -> None:
+    keep(verdicts, expires_at=0)
+    wall.pass_seconds(1e6)
+    assert not verdicts.has_ended(GOOD)
+
+
+def test_nothing_is_shared_where_no_end_would_be_remembered() -> None:
+    assert [Verdicts(seconds=60, refused_seconds=5, size=size).shared for size in (0, 1, 2)] == [0, 0, 1]
+
+
 def test_a_grant_without_an_end_is_forgotten_in_time_too(verdicts: Verdicts, wall: FakeClock, clock: FakeClock) -> None:
     kept = keep(verdicts, expires_at=0)
     wall.pass_seconds(1e6)

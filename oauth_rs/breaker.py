@@ -1,9 +1,11 @@
 """When to stop asking a server that does not answer, and when to try it again.
 
 After some failures in a row it is left alone for a while, twice as long each time; then one caller probes, and the
-others wait for what comes of that. Counted by time alone: a caller that is cancelled leaves nothing set.
+others wait for what comes of that. A server that says for how long is obeyed. Counted by time alone: a caller that is
+cancelled leaves nothing set.
 """
 
+from math import inf
 from typing import NamedTuple
 
 FAILURES = 3  # in a row, before a server is left alone
@@ -36,7 +38,7 @@ class Breaker:
     share one exchange also share its failure: of those with the same token only the first counts.
     """
 
-    __slots__ = ("_limit", "_longest", "_state")
+    __slots__ = ("_limit", "_longest", "_rests_until", "_state")
 
     def __init__(self, *, failures: int = FAILURES, longest: float = LONGEST) -> None:
         given: tuple[object, object] = failures, longest
@@ -47,12 +49,17 @@ class Breaker:
         self._limit = failures
         self._longest = longest
         self._state = _CLOSED
+        self._rests_until = -inf
 
     def wait(self, now: float) -> float:
         """Seconds until it is worth asking; 0 when that is now."""
         state = self._state
         wait = max(0.0, state.retry_at - now) if state.failures >= self._limit else 0.0
-        return min(wait, _LOOK_AGAIN) if state.is_probed else wait
+        return max(min(wait, _LOOK_AGAIN) if state.is_probed else wait, self._rests_until - now)
+
+    def rest(self, now: float, seconds: float) -> None:
+        """Leaves the server alone for `seconds`, because it says so, whatever others are answered meanwhile."""
+        self._rests_until = max(self._rests_until, now + seconds)
 
     def admit(self, now: float) -> object:
         """The token of a call that begins now. Where the server was left alone, the call is its probe."""

@@ -21,11 +21,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from os import PathLike
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from .errors import Unavailable
 
 T = TypeVar("T")
+
+
+class Pace(NamedTuple):
+    """What an answer says of when to ask again: `Retry-After` and two `X-RateLimit-` headers, as sent or ""."""
+
+    retry_after: str = ""
+    remaining: str = ""
+    reset: str = ""
+
+
+_UNSAID = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,7 @@ class Reply:
     status: int
     body: bytes = field(repr=False)  # may echo a token
     content_type: str = ""
+    pace: Pace = _UNSAID
 
 
 @dataclass(frozen=True, slots=True)

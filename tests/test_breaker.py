@@ -99,6 +99,23 @@ def test_a_failure_that_comes_after_an_answer_counts_for_nothing() -> None:
     assert breaker.wait(12.0) == 0
 
 
+def test_a_server_that_wants_to_be_left_alone_is_whatever_others_are_answered() -> None:
+    breaker = Breaker()
+    breaker.rest(10.0, 60)
+    breaker.answered()
+    breaker.rest(11.0, 5)
+    assert [breaker.wait(now) for now in (10.0, 69.0, 70.0, 80.0)] == [60, 1, 0, 0]
+
+
+def test_the_longer_of_two_waits_counts() -> None:
+    breaker = Breaker(failures=1)
+    fail(breaker, 10.0)
+    breaker.rest(10.0, 0.5)
+    assert breaker.wait(10.0) == 1
+    breaker.rest(10.0, 5)
+    assert breaker.wait(10.0) == 5
+
+
 def test_a_breaker_may_wait_no_longer_than_a_second() -> None:
     breaker = Breaker(failures=1, longest=1)
     for _ in range(5):

@@ -17,7 +17,7 @@ import anyio
 import httpx2
 
 from ..errors import Unavailable
-from ..flow import Certificate, Fetch, Reply
+from ..flow import Certificate, Fetch, Pace, Reply
 from .certificates import ShownCertificate
 
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
@@ -144,7 +144,9 @@ class Collected:
             raise no_answer("reply_too_large")
 
     def reply(self) -> Reply:
-        return Reply(self._response.status_code, bytes(self._body), self._response.headers.get("content-type", ""))
+        said = self._response.headers.get
+        pace = Pace(said("retry-after", ""), said("x-ratelimit-remaining", ""), said("x-ratelimit-reset", ""))
+        return Reply(self._response.status_code, bytes(self._body), said("content-type", ""), pace)
 
 
 def headers(fetch: Fetch) -> list[tuple[str, str]]:

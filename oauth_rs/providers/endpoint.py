@@ -17,7 +17,8 @@ from ..flow import Fetch, Flow, Reply
 from ..metadata import IssuerMetadata, endpoint_for_secrets, is_outage
 from ..quiet import Complaints
 from ..urls import secure_for_secrets
-from .answers import UNREACHABLE, error_of
+from .answers import UNREACHABLE, error_of, refuses
+from .pacing import pause_of
 from .seconds import TIMEOUT, check_seconds
 
 MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
@@ -66,6 +67,7 @@ class Endpoint:
         client: ClientAuth | None = None,
         timeout: float = TIMEOUT,
         breaker: Breaker | None = None,
+        clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(location, str | IssuerMetadata):
@@ -84,7 +86,7 @@ class Endpoint:
         self._url = location if isinstance(location, str) else ""
         self._timeout = timeout
         self._breaker = Breaker() if breaker is None else breaker
-        self._clock = monotonic
+        self._wall, self._clock = clock, monotonic
         self._number, self._failures = next(_NUMBERS), 0
         self._complaints = Complaints()
 
@@ -129,6 +131,10 @@ class Endpoint:
             proved = self._client.prove(url)
             proof = proved if isinstance(proved, Proof) else (yield from proved)
         reply = yield from self._fetch(url, question, proof)
+        pause = pause_of(reply, self._wall())
+        if pause and not refuses(reply):
+            self._breaker.rest(self._clock(), pause)
+            raise Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause)
         if reply.status not in question.answers:
             raise self._no_answer(reply)
         return reply

@@ -8,7 +8,7 @@ import pytest
 
 from oauth_rs.errors import Unavailable
 from oauth_rs.fetch import FAILURES, Collected, Flight, HTTPSettings, answer, headers, no_answer, reason
-from oauth_rs.flow import Fetch, Reply
+from oauth_rs.flow import Fetch, Pace, Reply
 from tests.support.serving import ScriptedServer
 
 FETCH = Fetch("GET", "https://id.example.com/jwks", (("Accept", "application/json"),), limit=10)
@@ -161,6 +161,11 @@ def test_a_reply_is_collected_up_to_its_limit() -> None:
 
 def test_a_reply_may_have_no_type_and_no_body() -> None:
     assert Collected(FETCH, response(204)).reply() == Reply(204, b"", "")
+
+
+def test_a_reply_says_when_to_ask_again() -> None:
+    limits = {"retry_after": "60", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "1893456000"}
+    assert Collected(FETCH, response(429, **limits)).reply().pace == Pace("60", "0", "1893456000")
 
 
 @pytest.mark.parametrize("chunks", [[b"0" * 11], [b"0" * 10, b"0"], [b"0"] * 11])

@@ -8,7 +8,7 @@ import pytest
 from oauth_rs import IssuerMetadata, Unavailable
 from oauth_rs.breaker import Breaker
 from oauth_rs.client_auth import ClientCertificate, ClientSecret, ClientSecretPost, Proof
-from oauth_rs.flow import Certificate, Fetch, Flow, Reply, Run
+from oauth_rs.flow import Certificate, Fetch, Flow, Pace, Reply, Run
 from oauth_rs.providers.endpoint import MAX_ANSWER_BYTES, Endpoint, Question
 from tests.providers.asking import DOWN, form, played, said, undecided
 from tests.support.issuing import ISSUER
@@ -320,6 +320,39 @@ def test_endpoints_with_the_same_breaker_rest_together(clock: FakeClock) -> None
     one, other = (Endpoint(URL, breaker=breaker, monotonic=clock) for _ in range(2))
     fails(one)
     assert rests(other)
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_an_endpoint_that_says_for_how_long_is_left_alone_at_once(
+    endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    error = fails(endpoint, replace(said(status), pace=Pace(retry_after="120")))
+    assert (error.reason, error.retry_after) == ("endpoint_failed", 120)
+    clock.pass_seconds(100)
+    with pytest.raises(Unavailable) as caught:
+        Run(endpoint.ask(OTHER))
+    assert (caught.value.reason, caught.value.retry_after) == ("endpoint_resting", 20)
+    clock.pass_seconds(20)
+    assert not rests(endpoint)
+    assert "configuration:" not in caplog.text
+
+
+def test_a_date_is_of_the_wall_clock(clock: FakeClock) -> None:
+    endpoint = Endpoint(URL, clock=FakeClock(1_893_456_000), monotonic=clock)
+    pace = Pace(retry_after="Tue, 01 Jan 2030 00:01:00 GMT")
+    assert fails(endpoint, replace(said(429), pace=pace)).retry_after == 60
+
+
+def test_an_endpoint_that_says_so_with_an_answer_is_left_alone_too(endpoint: Endpoint) -> None:
+    limited = replace(said(403), pace=Pace(remaining="0"))
+    assert fails(endpoint, limited, Question(about=b"t1", answers=(200, 403))).retry_after == 60
+    assert rests(endpoint)
+
+
+def test_an_answer_that_is_for_the_token_is_not_for_who_asks_too_often(endpoint: Endpoint) -> None:
+    refusal = replace(said(403, error="invalid_token"), pace=Pace(remaining="0"))
+    assert played(endpoint.ask(Question(about=b"t1", answers=(200, 403))), refusal)[0] is refusal
+    assert not rests(endpoint)
 
 
 # Where it is

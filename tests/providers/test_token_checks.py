@@ -1,11 +1,13 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from oauth_rs.client_auth import BearerToken, ClientSecret
-from oauth_rs.flow import Fetch, Reply
+from oauth_rs.errors import Unavailable
+from oauth_rs.flow import Fetch, Pace, Reply
 from oauth_rs.providers.token_checks import GitHubCheck, TokenCheck, TokenInfoCheck
 from tests.providers.asking import DOWN, form, played, said, undecided
 from tests.providers.presenting import digest, refused
@@ -97,6 +99,16 @@ def test_a_token_of_another_application_is_not_ours(answer: Reply) -> None:
 def test_github_that_does_not_answer_leaves_it_undecided(answer: Any, reason: str) -> None:
     with undecided(reason):
         claims_of(GitHubCheck(ClientSecret("app", "s3cret")), answer)
+
+
+def test_github_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says(caplog: pytest.LogCaptureFixture) -> None:
+    check = GitHubCheck(ClientSecret("app", "s3cret"))
+    limited = replace(said(403), pace=Pace(retry_after="600", remaining="0"))
+    for reason in ("endpoint_failed", "endpoint_resting"):
+        with pytest.raises(Unavailable, match=reason) as caught:
+            claims_of(check, limited)
+        assert caught.value.retry_after == 300
+    assert "configuration:" not in caplog.text
 
 
 @pytest.mark.parametrize(

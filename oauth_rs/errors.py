@@ -118,12 +118,14 @@ class InsufficientScope(OAuthError):
 class Unavailable(OAuthError):
     """Nothing can be decided now, because something the check needs did not answer.
 
-    `retry_after` is in whole seconds, at least 1.
+    `retry_after` is in whole seconds, at least 1. `cause` says in words of this package what was wrong, for a record in
+    the log that nobody has written yet.
     """
 
     status = 503
     error = "temporarily_unavailable"
 
-    def __init__(self, reason: str, description: str, *, retry_after: float = 1) -> None:
+    def __init__(self, reason: str, description: str, *, retry_after: float = 1, cause: str = "") -> None:
         super().__init__(reason, description)
+        self.cause = cause
         self.retry_after = max(1, int(-(-retry_after // 1)))

@@ -20,6 +20,18 @@ DEFAULT_PORT = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
 # Bounded: what is well formed is remembered.
 _PORT = "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
 _HOST = re.compile(rf"(?:[A-Za-z0-9._~-]{{1,255}}|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?:{_PORT}))?")
+_SHOWN = 300  # characters of a URL in the log: others name some of them, as metadata does
+_NOT_PLAIN = "a URL that is not plain"
+
+
+def shown(url: str) -> str:
+    """`url` for the log: without user, password, query and fragment, which may be secrets, and not too long."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _NOT_PLAIN
+    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return text[:_SHOWN] if text.isascii() and text.isprintable() else _NOT_PLAIN
 
 
 class ExternalURL(Protocol):

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from oauth_rs.errors import InvalidRequest
-from oauth_rs.urls import DirectURL, ExternalURL, FixedURL, ForwardedURL, secure
+from oauth_rs.urls import DirectURL, ExternalURL, FixedURL, ForwardedURL, secure, shown
 from tests.support.playing import PlainRequest
 
 PROXY, STRANGER = "10.1.2.3", "192.0.2.1"
@@ -331,3 +331,28 @@ def test_a_policy_for_urls_tells_which_hosts_it_serves(
 ) -> None:
     asked = {"api.example.com", "api.example.com:8443", "other.example"}
     assert {host for host in asked if url.serves(host)} == served
+
+
+# In the log
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://id.example.com/introspect", "https://id.example.com/introspect"),
+        ("https://id.example.com:8443/a?token=t0ken#t0ken", "https://id.example.com:8443/a"),
+        ("https://me:t0ken@id.example.com/", "https://id.example.com/"),
+        ("https://a@t0ken@id.example.com/", "https://id.example.com/"),
+        ("https://[::1]:8443/", "https://[::1]:8443/"),
+        ("https://[oops", "a URL that is not plain"),
+        ("https://id.example.com/\x1b[2J", "a URL that is not plain"),
+        ("https://\u00e9.example.com/", "a URL that is not plain"),
+        ("", "://"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, text: str) -> None:
+    assert shown(url) == text
+
+
+def test_a_long_url_is_cut() -> None:
+    assert shown(f"https://id.example.com/{'a' * 5000}") == f"https://id.example.com/{'a' * 277}"

@@ -18,6 +18,7 @@ import httpx2
 
 from ..errors import Unavailable
 from ..flow import Certificate, Fetch, Pace, Reply
+from .causes import FailedExchanges
 from .certificates import ShownCertificate
 
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
@@ -26,6 +27,8 @@ _REDIRECTS = range(300, 400)
 _EXAMPLE = "as tls=lambda: ssl.create_default_context(cafile='ca.pem')"
 # What an exchange that fails can raise. UnicodeError: a host name with an empty label or one over 63 characters.
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
+# For those who ask to tell of: a place where metadata might be may well redirect, or have a long page.
+_CAUSES = {"redirected": "a redirect", "reply_too_large": "a longer one than allowed"}
 
 Outcome: TypeAlias = Reply | str  # an answer, or the reason why there is none
 E = TypeVar("E", bound=threading.Event | anyio.Event)
@@ -92,6 +95,16 @@ class HTTPSettings:
             raise no_answer("fetch_failed")
         return context
 
+    @cached_property
+    def _failed(self) -> FailedExchanges:
+        return FailedExchanges()
+
+    def failed(self, fetch: Fetch, error: Exception) -> str:
+        """The `reason` for `error`, one of FAILURES or an Unavailable, by which `fetch` ended; the log tells why."""
+        if not isinstance(error, Unavailable) or (error.reason == "fetch_failed" and error.cause):
+            self._failed.tell(fetch, error, time.monotonic())
+        return reason(error)
+
     def timeout_of(self, fetch: Fetch) -> float:
         """Seconds that the whole of `fetch` may take."""
         return min(self.timeout, fetch.timeout)
@@ -133,7 +146,7 @@ class Collected:
         if response.status_code in _REDIRECTS:
             raise no_answer("redirected")  # following would let one answer send us anywhere, inside the network too
         if "content-encoding" in response.headers:
-            raise no_answer("fetch_failed")  # not asked for, and a way past the limit
+            raise no_answer("fetch_failed", "an encoded answer")  # not asked for, and a way past the limit
         self._response = response
         self._limit = fetch.limit
         self._body = bytearray()
@@ -157,7 +170,7 @@ def reason(error: Exception) -> str:
     """The `reason` for one of FAILURES, or of an Unavailable."""
     if isinstance(error, Unavailable):
         return error.reason
-    return "fetch_timeout" if isinstance(error, httpx2.TimeoutException) else "fetch_failed"
+    return "fetch_timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "fetch_failed"
 
 
 def answer(outcome: Outcome | None) -> Reply:
@@ -167,5 +180,6 @@ def answer(outcome: Outcome | None) -> Reply:
     raise no_answer(outcome or "fetch_timeout")
 
 
-def no_answer(reason: str) -> Unavailable:
-    return Unavailable(reason, "A server that this check depends on did not answer as it should.")
+def no_answer(reason: str, cause: str = "") -> Unavailable:
+    cause = cause or _CAUSES.get(reason, "")
+    return Unavailable(reason, "A server that this check depends on did not answer as it should.", cause=cause)

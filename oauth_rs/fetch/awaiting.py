@@ -14,7 +14,7 @@ from anyio.lowlevel import RunVar
 
 from ..errors import Unavailable
 from ..flow import Call, Effect, Fetch, ReadBody, Reply, Run, T
-from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, reason
+from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers
 from .blocking import BlockingHTTP
 
 
@@ -80,10 +80,8 @@ class AwaitingHTTP:
         try:
             with anyio.fail_after(self._settings.timeout_of(fetch)):
                 return await self._exchange(fetch)
-        except TimeoutError:
-            return "fetch_timeout"
-        except (Unavailable, *FAILURES) as error:
-            return reason(error)
+        except (Unavailable, *FAILURES) as error:  # TimeoutError among them
+            return self._settings.failed(fetch, error)
 
     async def _exchange(self, fetch: Fetch) -> Reply:
         async with (

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import OAuthError, Unavailable
 from ..flow import Aside, Call, Effect, Fetch, ReadBody, Reply, Run, T
-from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer, reason
+from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id
 _NEW_SOCKET = ("connect_tcp.complete", "start_tls.complete")
@@ -73,6 +73,7 @@ class BlockingHTTP:
             raise no_answer("fetch_failed") from error
         if not flight.done.wait(self._settings.timeout_of(fetch)):
             line.cut()
+            self._settings.failed(fetch, TimeoutError())
         return answer(flight.outcome)
 
     def aside(self, effect: Aside) -> None:
@@ -113,7 +114,7 @@ class BlockingHTTP:
             reply = self._exchange(fetch, line)
             outcome = "fetch_timeout" if line.is_cut else reply
         except (Unavailable, *FAILURES) as error:
-            outcome = "fetch_timeout" if line.is_cut else reason(error)
+            outcome = "fetch_timeout" if line.is_cut else self._settings.failed(fetch, error)
         finally:
             self._land(fetch, flight, outcome, shared=fetch.shared)
 

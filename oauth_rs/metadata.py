@@ -20,6 +20,7 @@ _ERRORS = 500  # and above
 _BUSY = frozenset({408, 425, 429})  # of the 4xx these alone speak of the moment, not of the request
 # What a path that a site does not know may lead to, its login or a long page: no more than a 404 it is an outage.
 _OTHER_PAGES = {"redirected", "reply_too_large"}
+_ELSEWHERE = "its metadata names a place that may not be asked"
 UNREACHABLE = "The issuer of the access token could not be reached."
 
 
@@ -57,7 +58,7 @@ def endpoint_for_secrets(issuer: str, name: str, *, with_certificate: bool, shar
     named = yield from discover(issuer, name, with_certificate=with_certificate, shared=shared)
     url = _allowed(named, issuer=issuer)
     if not secure_for_secrets(url):
-        raise Unavailable("discovery_failed", UNREACHABLE)
+        raise _not_found(_ELSEWHERE)
     return url
 
 
@@ -65,7 +66,7 @@ def _allowed(url: object, *, issuer: str) -> str:
     """`url`, where the metadata of `issuer` may send us. Raises Unavailable (`discovery_failed`)."""
     if not isinstance(url, str) or not secure(url) or (_plain(url) and not _plain(issuer)):
         # An issuer elsewhere has nothing on this machine: it would send us, and our secrets, to whatever listens here.
-        raise Unavailable("discovery_failed", UNREACHABLE)
+        raise _not_found(_ELSEWHERE)
     return url
 
 
@@ -103,17 +104,21 @@ def discover(issuer: str, name: str, *, with_certificate: bool = False, shared: 
                 raise
             continue
         if is_outage(reply.status):
-            break
+            raise _not_found(f"its metadata answered {reply.status}")
         document = _document(reply)
         if document is None:
             continue
         if document.get("issuer") != issuer:
             # RFC 8414 section 3.3: MUST be identical, or another issuer's keys would speak for this one
-            raise Unavailable("issuer_mismatch", UNREACHABLE)
+            raise Unavailable("issuer_mismatch", UNREACHABLE, cause="metadata of another issuer")
         value = _member(document, name, with_certificate=with_certificate)
         if value is not None:
             return value
-    raise Unavailable("discovery_failed", UNREACHABLE)
+    raise _not_found("no metadata document has it")
+
+
+def _not_found(cause: str) -> Unavailable:
+    return Unavailable("discovery_failed", UNREACHABLE, cause=cause)
 
 
 def _member(document: Mapping[str, Any], name: str, *, with_certificate: bool) -> object:

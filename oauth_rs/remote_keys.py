@@ -19,7 +19,8 @@ from .jose.jwk import Key, KeySet
 from .jose.jws import algorithm_not_allowed
 from .keys import unknown_key
 from .metadata import UNREACHABLE, IssuerMetadata
-from .urls import secure
+from .quiet import Troubles
+from .urls import secure, shown
 
 MAX_AGE = 600.0  # seconds a set counts as fresh; a cached verdict may rest on a withdrawn key a little longer
 COOLDOWN = 30.0  # seconds between fetches that unknown key ids may cause
@@ -79,6 +80,7 @@ class RemoteKeys:
         self.max_age, self._cooldown, self._ceiling, self._clock = max_age, cooldown, ceiling, monotonic
         self._shared = min(1.0, cooldown / 2)
         self._held: _Held | None = None
+        self._troubles = Troubles()
         self.basis: object = object()
         self._attempt: _Attempt | None = None
         self._sent_aside_at = -cooldown
@@ -122,6 +124,9 @@ class RemoteKeys:
         """Fetches the keys unless they are here. Raises what `find` raises when they cannot be had."""
         if self._held is None:
             yield from self._load()
+
+    def __str__(self) -> str:
+        return shown(self._location) if isinstance(self._location, str) else f"the jwks_uri of {self._location}"
 
     def _reload_stale(self, held: _Held) -> Flow[_Held]:
         """Nobody asked while the set was to be refreshed ahead. Waiting once is better than believing old keys."""
@@ -171,7 +176,9 @@ class RemoteKeys:
             if held is None:
                 reply = yield from Fetch("GET", url, _ACCEPT, shared=self._shared)
                 held = self._fetched_since(before) or self._keep(reply)
-        except Unavailable:
+        except Unavailable as error:
+            self._troubles.tell(self, error.cause, self._clock())
+            error.cause = ""
             if self._attempt is before:
                 self._failed(before)
             raise
@@ -184,11 +191,11 @@ class RemoteKeys:
     def _keep(self, reply: Reply) -> _Held:
         old = self._held
         if reply.status != _OK:
-            raise Unavailable("keys_unusable", UNREACHABLE)
+            raise Unavailable("keys_unusable", UNREACHABLE, cause=f"answered {reply.status}")
         try:
             keys, odd = KeySet.from_jwks(json_object(reply.body), known=None if old is None else old.keys)
         except ValueError as error:
-            raise Unavailable("keys_unusable", UNREACHABLE) from error
+            raise Unavailable("keys_unusable", UNREACHABLE, cause="no key set that can be used") from error
         if odd and (old is None or old.keys.keys != keys.keys):
             logger.warning("%d keys of %s cannot be used and are left out", odd, self._location)
         now = self._clock()

@@ -101,8 +101,9 @@ def test_a_server_that_fails_or_is_busy_ends_the_search(status: int) -> None:
 
 
 def test_an_issuer_without_metadata_cannot_be_reached() -> None:
-    with pytest.raises(Unavailable, match="discovery_failed"):
+    with pytest.raises(Unavailable, match="discovery_failed") as caught:
         discovered(NOT_FOUND, NOT_FOUND, NOT_FOUND)
+    assert caught.value.cause == "no metadata document has it"
 
 
 @pytest.mark.parametrize(

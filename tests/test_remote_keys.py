@@ -112,6 +112,27 @@ def test_a_cold_start_without_an_answer_cannot_decide(keys: RemoteKeys) -> None:
     assert refused(find(keys), (FETCH, DOWN)) is DOWN
 
 
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [(reply(K1, status=404), "answered 404"), (Reply(200, b"<html>"), "no key set that can be used")],
+    ids=["404", "html"],
+)
+def test_why_there_are_no_keys_is_told_once_a_minute(
+    keys: RemoteKeys, clock: FakeClock, caplog: pytest.LogCaptureFixture, answer: Reply, cause: str
+) -> None:
+    for seconds in (5, 60, 0):
+        assert refused(keys.warm(), (FETCH, answer)).reason == "keys_unusable"
+        clock.pass_seconds(seconds)
+    assert caplog.messages == [f"{FETCH.url} gave no answer to use: {cause}"] * 2
+
+
+def test_a_key_set_that_no_metadata_names_is_told_of(discovered: RemoteKeys, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Unavailable, match="discovery_failed"):
+        Run(discovered.warm()).send(Reply(503, b""))
+    assert caplog.messages == [f"{discovered} gave no answer to use: its metadata answered 503"]
+    assert str(discovered).startswith("the jwks_uri of https://")
+
+
 def test_warm_fetches_unless_the_keys_are_here(keys: RemoteKeys) -> None:
     play(keys.warm(), (FETCH, reply(K1)))
     play(keys.warm())

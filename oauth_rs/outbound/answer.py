@@ -62,7 +62,7 @@ def token_of(reply: Reply) -> Token:
         raise _refusal(reply)
     document = _object(reply.body)
     if document is None:
-        raise Unavailable("token_endpoint_unusable", UNREACHABLE)
+        raise Unavailable("token_endpoint_unusable", UNREACHABLE, cause="no JSON object")
     text, kind = document.get("access_token"), document.get("token_type")
     if not isinstance(kind, str) or not isinstance(text, str):
         raise TokenUnusable("malformed_answer")
@@ -88,12 +88,14 @@ def is_token(text: str) -> bool:
 def _refusal(reply: Reply) -> TokenRefused | Unavailable:
     code = _code(reply.body) if reply.status in _CLIENT_ERRORS else ""
     if code in _PASSING or is_outage(reply.status):
-        return Unavailable("token_endpoint_failed", UNREACHABLE)
+        return Unavailable("token_endpoint_failed", UNREACHABLE, cause=f"answered {reply.status}")
     if code in _CODES:
         return TokenRefused(code)
     if reply.status == _UNAUTHORIZED:  # RFC 6749 section 5.2: it is the client, and some say it in words of their own
         return TokenRefused("unauthorized" if code else "invalid_client")
-    return TokenRefused("token_refused") if code else Unavailable("token_endpoint_unusable", UNREACHABLE)
+    if code:
+        return TokenRefused("token_refused")
+    return Unavailable("token_endpoint_unusable", UNREACHABLE, cause=f"answered {reply.status}")
 
 
 def _code(body: bytes) -> str:

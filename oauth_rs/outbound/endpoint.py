@@ -14,8 +14,8 @@ from ..errors import MISCONFIGURED_SECONDS, Unavailable
 from ..flow import Fetch, Flow
 from ..members import offers
 from ..metadata import endpoint_for_secrets
-from ..quiet import Complaints
-from ..urls import secure_for_secrets
+from ..quiet import Complaints, Troubles
+from ..urls import secure_for_secrets, shown
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError
 from .parameters import Fields
@@ -70,10 +70,10 @@ class TokenEndpoint:
         self.breaker = Breaker(failures=1) if breaker is None else breaker
         self.slots = Slots(MAX_ASKS)
         self._client, self._url, self._found, self._clock = client, url, "", monotonic
-        self._forgiven, self._complaints = forgiven, Complaints()
+        self._forgiven, self._complaints, self._troubles = forgiven, Complaints(), Troubles()
 
     def __str__(self) -> str:
-        return self._url or f"the token_endpoint of {self.issuer}"
+        return shown(self._url) if self._url else f"the token_endpoint of {self.issuer}"
 
     def ask(self, fields: Fields) -> Flow[Token]:
         """A new token. Of asks that fail at one time, only one counts.
@@ -85,6 +85,7 @@ class TokenEndpoint:
         try:
             token = yield from self._exchange(fields)
         except Unavailable as error:
+            self._troubles.tell(self, error.cause, self._clock())
             if error.reason in self._forgiven:
                 self.breaker.answered()
             else:

@@ -23,7 +23,7 @@ def members_of(reply: Reply) -> dict[str, Any]:
         return json_object(reply.body)
     except ValueError:
         pass  # raised out here, because that error holds the answer and would be chained
-    raise unusable()
+    raise unusable("no JSON object")
 
 
 def refuses(reply: Reply) -> bool:
@@ -64,5 +64,5 @@ def inactive() -> InvalidToken:
     return InvalidToken("inactive_token", "The access token is not active.")
 
 
-def unusable() -> Unavailable:
-    return Unavailable("endpoint_unusable", UNREACHABLE)
+def unusable(cause: str) -> Unavailable:
+    return Unavailable("endpoint_unusable", UNREACHABLE, cause=cause)

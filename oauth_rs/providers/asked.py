@@ -51,9 +51,9 @@ class AskedServer:
         self.remembers, self.recall = verdicts.remembers, verdicts.recall
 
     def verdict(self, token: Presented, ask: Callable[[str, bytes], Flow[Grant]]) -> Flow[Grant]:
-        """What `ask(text, digest)` says of `token`, remembered. Raises what it raises."""
+        """What `ask(text, digest)` says of `token`, remembered; the log tells why it cannot. Raises what it raises."""
         digest = token.digest or sha256(token.text).digest()
-        return self._verdicts.after(digest, ask(token.text.decode(), digest))
+        return self._verdicts.after(digest, self._endpoint.watch(ask(token.text.decode(), digest)))
 
     def ask(self, question: Question) -> Flow[Reply]:
         """The answer to `question`, shared for no longer than is remembered. Raises as `Endpoint.ask` does."""

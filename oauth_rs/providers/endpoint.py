@@ -4,6 +4,7 @@ Tokens go into bodies and headers, never into a URL. Equal questions under way s
 for those who ask.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -13,10 +14,10 @@ from urllib.parse import urlencode
 from ..breaker import Breaker
 from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
-from ..flow import Fetch, Flow, Reply
+from ..flow import Fetch, Flow, Reply, T
 from ..metadata import IssuerMetadata, endpoint_for_secrets, is_outage
-from ..quiet import Complaints
-from ..urls import secure_for_secrets
+from ..quiet import MINUTE, Complaints, Quiet, Troubles
+from ..urls import secure_for_secrets, shown
 from .answers import UNREACHABLE, error_of, refuses
 from .pacing import pause_of
 from .seconds import TIMEOUT, check_seconds
@@ -31,6 +32,8 @@ _OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": "does not l
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
 # endpoint may not like it, so what comes of one must not keep all the others from being asked about.
 _ABOUT_THE_TOKEN = frozenset({"endpoint_unusable", "reply_too_large"})
+
+logger = logging.getLogger("oauth_rs")
 
 _NUMBERS = count()  # of endpoints: an id would be used again for the next one, and find the answers of the last
 
@@ -88,10 +91,19 @@ class Endpoint:
         self._breaker = Breaker() if breaker is None else breaker
         self._wall, self._clock = clock, monotonic
         self._number, self._failures = next(_NUMBERS), 0
-        self._complaints = Complaints()
+        self._complaints, self._troubles, self._quiet = Complaints(), Troubles(), Quiet(MINUTE)
 
     def __str__(self) -> str:
-        return self._location if isinstance(self._location, str) else f"the {self._name} of {self._location}"
+        return shown(self._location) if isinstance(self._location, str) else f"the {self._name} of {self._location}"
+
+    def watch(self, flow: Flow[T]) -> Flow[T]:
+        """What `flow`, which asks this endpoint and reads what it answers, gives; the log tells why it cannot."""
+        try:
+            return (yield from flow)
+        except Unavailable as error:
+            self._troubles.tell(self, error.cause, self._clock())
+            error.cause = ""  # the user endpoint, whose flow asks that of a check, must not tell it as its own
+            raise
 
     def ask(self, question: Question) -> Flow[Reply]:
         """The answer to `question`.
@@ -116,6 +128,9 @@ class Endpoint:
 
     def find(self) -> Flow[str]:
         """The URL of the endpoint. Raises Unavailable (`discovery_failed`, `issuer_mismatch`, those of `Fetch`)."""
+        return self.watch(self._found())
+
+    def _found(self) -> Flow[str]:
         url = self._url
         if not url and isinstance(self._location, IssuerMetadata):
             certified = isinstance(self._client, ClientCertificate)
@@ -125,7 +140,7 @@ class Endpoint:
         return url
 
     def _exchange(self, question: Question) -> Flow[Reply]:
-        url = yield from self.find()
+        url = yield from self._found()
         proof = Proof()
         if self._client is not None:
             proved = self._client.prove(url)
@@ -134,7 +149,8 @@ class Endpoint:
         pause = pause_of(reply, self._wall())
         if pause and not refuses(reply):
             self._breaker.rest(self._clock(), pause)
-            raise Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause)
+            cause = f"answered {reply.status}, and wants to be left alone for {pause:.0f} s"
+            raise Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause, cause=cause)
         if reply.status not in question.answers:
             raise self._no_answer(reply)
         return reply
@@ -162,7 +178,12 @@ class Endpoint:
         self._failures += 1
         if isinstance(self._location, IssuerMetadata):
             self._url = ""  # it may have moved: ask the metadata again
-        self._breaker.failed(call, self._clock())
+        now = self._clock()
+        waits = self._breaker.wait(now)  # for a probe, or because the endpoint says so
+        self._breaker.failed(call, now)
+        wait = self._breaker.wait(now)
+        if wait and not waits and self._quiet.ends(now):
+            logger.warning("%s is left alone for %.0f s, and longer if it goes on failing", self, wait)
 
     def _no_answer(self, reply: Reply) -> Unavailable:
         status = reply.status
@@ -173,5 +194,6 @@ class Endpoint:
         if status == _UNAUTHORIZED or code in _OF_THE_CLIENT:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if is_outage(status):
-            return Unavailable("endpoint_failed", UNREACHABLE)
-        return Unavailable("endpoint_unusable", UNREACHABLE)
+            return Unavailable("endpoint_failed", UNREACHABLE, cause=f"answered {status}")
+        # Of 403 the other record tells.
+        return Unavailable("endpoint_unusable", UNREACHABLE, cause="" if status == _FORBIDDEN else f"answered {status}")

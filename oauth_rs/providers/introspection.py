@@ -159,7 +159,7 @@ class IntrospectionProvider:
         if active is False:
             raise inactive()
         if active is not True:  # "true" and 1 are no answers
-            raise unusable()
+            raise unusable("nothing that says whether the token is active")
         confirmation = claim.confirmation(answer)
         _check_kind(answer, is_bound=confirmation is not None)
         if self._stated_issuer and answer.get("iss", self.issuer) != self.issuer:

@@ -47,21 +47,21 @@ class SignedAnswers:
         """The answer in `reply`. Raises Unavailable (`endpoint_unusable`, and what the keys raise)."""
         try:
             if _kind(reply) != MEDIA_TYPE:
-                raise unusable()
+                raise unusable("no signed answer")
             signed = parse(reply.body.strip(), payload=JSON_OBJECT)
             key = yield from self._keys.find(signed.header.alg, signed.header.kid)
             if key.verify(signed.header.alg, signed.signing_input, signed.signature):
                 return self._content(signed)
         except InvalidToken:
             pass  # what is wrong with the answer is not wrong with the token
-        raise unusable()
+        raise unusable("no answer that is signed as it should be")
 
     def _content(self, signed: CompactJWS) -> Mapping[str, Any]:
         claims = signed.claims
         answer = claims.get("token_introspection")
         named = claims.get("iss") == self._issuer
         if signed.header.typ != _TYP or not named or "iat" not in claims or not isinstance(answer, dict):
-            raise unusable()
+            raise unusable("an answer that is signed for another purpose")
         claim.check_audience(claims, self._audience)
         end_of(claims, self._clock(), self._leeway)
         return answer

@@ -57,6 +57,9 @@ class GitHubCheck:
 
     def check(self, token: str, digest: bytes, /) -> Flow[Mapping[str, Any]]:
         """The claims of a token of our application. Raises InvalidToken (`not_our_client`) and Unavailable."""
+        return self._endpoint.watch(self._claims(token, digest))
+
+    def _claims(self, token: str, digest: bytes) -> Flow[Mapping[str, Any]]:
         body = json.dumps({"access_token": token}).encode()
         reply = yield from self._endpoint.ask(Question(about=digest, headers=_JSON, body=body, answers=_GITHUB_SAYS))
         if reply.status != _OK:
@@ -97,6 +100,9 @@ class TokenInfoCheck:
 
         Raises InvalidToken (`inactive_token`, `not_our_client`) and Unavailable.
         """
+        return self._endpoint.watch(self._claims(token, digest))
+
+    def _claims(self, token: str, digest: bytes) -> Flow[Mapping[str, Any]]:
         form = (("access_token", token),)
         reply = yield from self._endpoint.ask(
             Question(about=digest, headers=_ACCEPT, fields=form, answers=_TOKEN_INFO_SAYS)
@@ -143,4 +149,4 @@ def _numeric_date(text: Any) -> int:
             return int(date.timestamp())
     except (TypeError, ValueError):
         pass
-    raise unusable()
+    raise unusable("an end that is no date")

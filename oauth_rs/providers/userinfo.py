@@ -126,7 +126,7 @@ class UserInfoProvider:
         question = Question(about=digest, method="GET", headers=headers, answers=_SAYS)
         reply = yield from self._server.ask(question)
         if reply.status == _FORBIDDEN and not refuses(reply):
-            raise unusable()  # as GitHub does when it has been asked too often: good tokens would be refused
+            raise unusable("403 that is not for the token")  # one that GitHub asks too often would refuse good ones
         if reply.status != _OK:
             raise inactive()
         claims = {**checked, **self._found(members_of(reply))}
@@ -143,7 +143,7 @@ class UserInfoProvider:
             raise inactive()  # as some do whose status is always 200
         subject = claims.get("sub")
         if isinstance(subject, bool) or not isinstance(subject, str | int) or subject == "":
-            raise unusable()
+            raise unusable("no user")
         return {**claims, "sub": str(subject), "userinfo": answer}
 
 

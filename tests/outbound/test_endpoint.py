@@ -382,3 +382,17 @@ def test_a_client_that_cannot_prove_itself_is_refused_when_made(client: Any) -> 
 def test_a_place_that_is_no_text_is_refused_when_made(issuer: Any, url: Any) -> None:
     with pytest.raises(TypeError, match="token_endpoint are URLs"):
         TokenEndpoint(issuer, client=CLIENT, url=url)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [(Reply(404, b""), "answered 404"), (Reply(503, b""), "answered 503"), (Reply(200, b"<html>"), "no JSON object")],
+    ids=["404", "503", "html"],
+)
+def test_why_it_gives_no_answer_is_told_once_a_minute(
+    make: Make, caplog: pytest.LogCaptureFixture, answer: Reply, cause: str
+) -> None:
+    endpoint = make(breaker=Breaker(failures=9))
+    for _ in range(2):
+        failure(endpoint, answer)
+    assert caplog.record_tuples == [("oauth_rs", logging.WARNING, f"{endpoint} gave no answer to use: {cause}")]

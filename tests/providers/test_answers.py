@@ -36,7 +36,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("body", UNUSABLE.values(), ids=UNUSABLE)
 def test_what_is_no_strict_json_object_is_no_answer(body: bytes) -> None:
-    with pytest.raises(type(unusable())) as caught:
+    with pytest.raises(type(unusable(""))) as caught:
         members_of(Reply(200, body))
     assert (caught.value.reason, caught.value.status) == ("endpoint_unusable", 503)
     assert caught.value.__context__ is None  # the error of the parser holds the answer

@@ -355,6 +355,81 @@ def test_an_answer_that_is_for_the_token_is_not_for_who_asks_too_often(endpoint:
     assert not rests(endpoint)
 
 
+# What is told of it
+
+
+def watched(endpoint: Endpoint, answer: Reply | Unavailable, question: Question = ASKED) -> Unavailable:
+    with pytest.raises(Unavailable) as caught:
+        played(endpoint.watch(endpoint.ask(question)), answer)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (said(204), "answered 204"),
+        (said(404), "answered 404"),
+        (said(500), "answered 500"),
+        (replace(said(429), pace=Pace(retry_after="60")), "answered 429, and wants to be left alone for 60 s"),
+        (Unavailable("redirected", "", cause="a redirect"), "a redirect"),
+    ],
+    ids=["204", "404", "500", "429", "redirect"],
+)
+def test_why_it_does_not_answer_is_told_once_a_minute(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture, answer: Any, cause: str
+) -> None:
+    endpoint = Endpoint(f"{URL}?key=s3cret", breaker=Breaker(failures=100), monotonic=clock)
+    for _ in range(2):
+        watched(endpoint, answer if isinstance(answer, Reply) else Unavailable(answer.reason, "", cause=answer.cause))
+        clock.pass_seconds(61 if "429" in cause else 1)
+    record = ("oauth_rs", logging.WARNING, f"{URL} gave no answer to use: {cause}")
+    assert caplog.record_tuples == [record] * (2 if "429" in cause else 1)
+
+
+@pytest.mark.parametrize("answer", [DOWN, said(401), said(403)], ids=["down", "401", "403"])
+def test_what_another_record_tells_is_not_told_again(
+    endpoint: Endpoint, caplog: pytest.LogCaptureFixture, answer: Any
+) -> None:
+    watched(endpoint, answer)
+    assert all(record.levelno == logging.ERROR for record in caplog.records)
+
+
+def test_what_one_endpoint_tells_another_does_not(endpoint: Endpoint, caplog: pytest.LogCaptureFixture) -> None:
+    with undecided("endpoint_unusable"):
+        played(Endpoint("https://other.example.com/").watch(endpoint.watch(endpoint.ask(ASKED))), said(404))
+    assert caplog.messages == [f"{URL} gave no answer to use: answered 404"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        ([said(issuer=ISSUER), said(404)], "no metadata document has it"),
+        ([metadata(introspection_endpoint="http://127.0.0.1/")], "its metadata names a place that may not be asked"),
+        ([metadata(issuer="https://evil.example")], "metadata of another issuer"),
+        ([said(503)], "its metadata answered 503"),
+    ],
+    ids=["lacking", "elsewhere", "mismatch", "503"],
+)
+def test_what_was_looked_for_in_which_metadata_is_told(
+    found: Endpoint, caplog: pytest.LogCaptureFixture, answers: list[Reply], cause: str
+) -> None:
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            played(found.find(), *answers)
+    assert caplog.messages == [f"the introspection_endpoint of {ISSUER} gave no answer to use: {cause}"]
+
+
+def test_an_endpoint_that_is_left_alone_is_told_of(
+    endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        fails(endpoint)
+    clock.pass_seconds(1)
+    fails(endpoint)
+    words = f"{URL} is left alone for 1 s, and longer if it goes on failing"
+    assert caplog.record_tuples == [("oauth_rs", logging.WARNING, words)]
+
+
 # Where it is
 
 

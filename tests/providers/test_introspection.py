@@ -418,6 +418,23 @@ def test_an_answer_is_believed_for_a_while(provider: IntrospectionProvider, cloc
     assert not recalled(provider)
 
 
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Reply(200, b"<!doctype html>"), "no JSON object"),
+        (said(active="t0ken"), "nothing that says whether the token is active"),
+        (said(404), "answered 404"),
+    ],
+    ids=["html", "no word", "404"],
+)
+def test_why_an_answer_cannot_be_used_is_told(caplog: pytest.LogCaptureFixture, answer: Reply, cause: str) -> None:
+    provider = made()
+    for _ in range(2):
+        with undecided("endpoint_unusable"):
+            verify(provider, answer)
+    assert caplog.messages == [f"{URL} gave no answer to use: {cause}"]
+
+
 def test_an_answer_is_not_believed_past_its_end(provider: IntrospectionProvider, wall: FakeClock) -> None:
     verify(provider, active(exp=NOW + 10))
     wall.pass_seconds(10)

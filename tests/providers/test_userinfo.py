@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -227,6 +228,24 @@ def test_an_answer_that_names_nobody_decides_nothing(sub: Any) -> None:
 def test_an_endpoint_that_does_not_answer_leaves_it_undecided(answer: Any, reason: str) -> None:
     with undecided(reason):
         verify(made(), answer)
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ([OURS, said(name="Ada")], "https://api.github.com/user gave no answer to use: no user"),
+        ([OURS, said(403)], "https://api.github.com/user gave no answer to use: 403 that is not for the token"),
+        ([said(500)], "https://api.github.com/applications/app/token gave no answer to use: answered 500"),
+        ([Reply(200, b"x")], "https://api.github.com/applications/app/token gave no answer to use: no JSON object"),
+    ],
+    ids=["no user", "403", "check down", "check html"],
+)
+def test_which_endpoint_gave_no_answer_is_told(
+    caplog: pytest.LogCaptureFixture, answers: list[Reply], words: str
+) -> None:
+    with pytest.raises(Unavailable):
+        verify(github(APP), *answers)
+    assert caplog.record_tuples == [("oauth_rs", logging.WARNING, words)]
 
 
 def test_a_path_through_what_is_no_object_leads_nowhere() -> None:

@@ -26,7 +26,7 @@ MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilo
 SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
 JSON = "application/json"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN = 200, 400, 401, 403
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 200, 400, 401, 403, 503
 # RFC 6749 section 5.2: of a client that proves itself in the form, 400 may say so.
 _OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": "does not let this application ask"}
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
@@ -148,9 +148,7 @@ class Endpoint:
         reply = yield from self._fetch(url, question, proof)
         pause = pause_of(reply, self._wall())
         if pause and not refuses(reply):
-            self._breaker.rest(self._clock(), pause)
-            cause = f"answered {reply.status}, and wants to be left alone for {pause:.0f} s"
-            raise Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause, cause=cause)
+            raise self._busy(reply.status, pause)
         if reply.status not in question.answers:
             raise self._no_answer(reply)
         return reply
@@ -184,6 +182,14 @@ class Endpoint:
         wait = self._breaker.wait(now)
         if wait and not waits and self._quiet.ends(now):
             logger.warning("%s is left alone for %.0f s, and longer if it goes on failing", self, wait)
+
+    def _busy(self, status: int, pause: float) -> Unavailable:
+        cause = f"answered {status}, and wants to be left alone for {pause:.0f} s"
+        if self._client is None and status != _UNAVAILABLE:
+            # Nothing but the token says who asks, so its user has asked too often: no other has to wait for that.
+            return Unavailable("endpoint_unusable", UNREACHABLE, retry_after=pause, cause=cause)
+        self._breaker.rest(self._clock(), pause)
+        return Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause, cause=cause)
 
     def _no_answer(self, reply: Reply) -> Unavailable:
         status = reply.status

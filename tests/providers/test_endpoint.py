@@ -337,6 +337,19 @@ def test_an_endpoint_that_says_for_how_long_is_left_alone_at_once(
     assert "configuration:" not in caplog.text
 
 
+@pytest.mark.parametrize("status", [403, 429])
+def test_who_has_asked_too_often_waits_alone_where_nothing_but_his_token_says_who_asks(
+    clock: FakeClock, status: int
+) -> None:
+    endpoint = Endpoint(URL, monotonic=clock)
+    for _ in range(9):
+        error = fails(endpoint, replace(said(status), pace=Pace(retry_after="120", remaining="0")))
+        assert (error.reason, error.retry_after) == ("endpoint_unusable", 120)
+    assert not rests(endpoint)
+    assert fails(endpoint, replace(said(503), pace=Pace(retry_after="120"))).reason == "endpoint_failed"
+    assert rests(endpoint)
+
+
 def test_a_date_is_of_the_wall_clock(clock: FakeClock) -> None:
     endpoint = Endpoint(URL, clock=FakeClock(1_893_456_000), monotonic=clock)
     pace = Pace(retry_after="Tue, 01 Jan 2030 00:01:00 GMT")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from .encoding import json_object
 from .errors import Unavailable
 from .flow import Fetch, Flow, Reply
-from .urls import secure, secure_for_secrets
+from .urls import secure, secure_for_secrets, shown
 
 _ACCEPT_JSON = (("Accept", "application/json"),)
 _OK = 200
@@ -33,7 +33,7 @@ class IssuerMetadata:
     def __post_init__(self) -> None:
         if not secure(self.issuer):
             raise ValueError(
-                f"metadata is fetched over https, or over http from this machine, not from {self.issuer!r}: "
+                f"metadata is fetched over https, or over http from this machine, not from {shown(self.issuer)!r}: "
                 "give the keys of such an issuer, as keys=StaticKeys(...) or keys=RemoteKeys(url)"
             )
 

@@ -71,7 +71,8 @@ class RemoteKeys:
         if not isinstance(location, str | IssuerMetadata):  # an environment variable that is not set, say
             raise TypeError("keys are fetched from a URL, or from where IssuerMetadata(issuer) says")
         if isinstance(location, str) and not secure(location):
-            raise ValueError(f"keys are fetched over https, or over http from this machine, not from {location!r}")
+            place = shown(location)
+            raise ValueError(f"keys are fetched over https, or over http from this machine, not from {place!r}")
         if not 0 <= cooldown <= max_age <= ceiling:
             raise ValueError("keys need 0 <= cooldown <= max_age <= ceiling, in seconds")
         self._location = location
@@ -197,7 +198,7 @@ class RemoteKeys:
         except ValueError as error:
             raise Unavailable("keys_unusable", UNREACHABLE, cause="no key set that can be used") from error
         if odd and (old is None or old.keys.keys != keys.keys):
-            logger.warning("%d keys of %s cannot be used and are left out", odd, self._location)
+            logger.warning("%d keys of %s cannot be used and are left out", odd, self)
         now = self._clock()
         held = _Held(keys, now + self.max_age * _AHEAD, now + self.max_age, now + self._ceiling)
         self._held = held

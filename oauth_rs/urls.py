@@ -25,12 +25,12 @@ _NOT_PLAIN = "a URL that is not plain"
 
 
 def shown(url: str) -> str:
-    """`url` for the log: without user, password, query and fragment, which may be secrets, and not too long."""
+    """`url` for logs and errors: without user, password, query and fragment, which may be secrets, and not too long."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return _NOT_PLAIN
-    text = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    text = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     return text[:_SHOWN] if text.isascii() and text.isprintable() else _NOT_PLAIN
 
 

@@ -602,7 +602,7 @@ def test_a_flow_still_at_discovery_uses_the_keys_that_another_got(discovered: Re
 def test_the_issuer_is_named_when_keys_are_left_out(discovered: RemoteKeys, caplog: pytest.LogCaptureFixture) -> None:
     body = json.dumps({"keys": [K1.jwk, {"kty": "oct", "k": "c2VjcmV0"}]}).encode()
     play(find(discovered), (RFC8414, metadata()), (FETCH, Reply(200, body)))
-    assert caplog.messages == [f"1 keys of {ISSUER} cannot be used and are left out"]
+    assert caplog.messages == [f"1 keys of the jwks_uri of {ISSUER} cannot be used and are left out"]
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:8080", IssuerMetadata("http://127.0.0.1:8080")])

@@ -3,7 +3,9 @@ from typing import Any
 
 import pytest
 
+from oauth_rs import HTTPSettings, IssuerMetadata, RemoteKeys
 from oauth_rs.errors import InvalidRequest
+from oauth_rs.outbound.auth import checked_origin
 from oauth_rs.urls import DirectURL, ExternalURL, FixedURL, ForwardedURL, secure, shown
 from tests.support.playing import PlainRequest
 
@@ -347,7 +349,6 @@ def test_a_policy_for_urls_tells_which_hosts_it_serves(
         ("https://[oops", "a URL that is not plain"),
         ("https://id.example.com/\x1b[2J", "a URL that is not plain"),
         ("https://\u00e9.example.com/", "a URL that is not plain"),
-        ("", "://"),
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret(url: str, text: str) -> None:
@@ -356,3 +357,23 @@ def test_a_url_is_shown_without_what_may_be_secret(url: str, text: str) -> None:
 
 def test_a_long_url_is_cut() -> None:
     assert shown(f"https://id.example.com/{'a' * 5000}") == f"https://id.example.com/{'a' * 277}"
+
+
+@pytest.mark.parametrize("url", ["", "id.example.com/jwks", "/jwks", "data:,{}", "http://id.example.com"])
+def test_what_is_no_url_of_ours_is_shown_as_it_is(url: str) -> None:
+    assert shown(url) == url
+
+
+@pytest.mark.parametrize(
+    "make",
+    [RemoteKeys, IssuerMetadata, lambda url: checked_origin(url, plain_http=False)],
+    ids=["keys", "issuer", "to"],
+)
+def test_no_error_shows_what_a_url_may_hold(make: Callable[[str], object]) -> None:
+    with pytest.raises(ValueError, match=r"id\.example\.com/a") as caught:
+        make("http://id.example.com/a?key=s3cret")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_settings_do_not_show_the_password_of_a_proxy() -> None:
+    assert "s3cret" not in repr(HTTPSettings(proxy="http://app:s3cret@proxy.example:3128"))

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Generic, TypeAlias, TypeVar
 
@@ -46,7 +46,7 @@ class HTTPSettings:
 
     timeout: float = TIMEOUT
     tls: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
 
     def __post_init__(self) -> None:
         if isinstance(self.timeout, bool) or not isinstance(self.timeout, int | float):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import httpx2
 
-from ..urls import secure
+from ..urls import secure, shown
 from .errors import WrongOrigin
 
 _UNAUTHORIZED = 401
@@ -94,7 +94,9 @@ def checked_origin(url: str, *, plain_http: bool) -> str:
     if parsed.scheme not in _SCHEMES or not parsed.host or parsed.userinfo:
         raise ValueError("a token is bound to a URL such as https://billing.example.com, without a name or password")
     if not plain_http and not secure(url):
-        raise ValueError(f"a token goes over https, or over http on this machine, not to {url!r}: see plain_http")
+        raise ValueError(
+            f"a token goes over https, or over http on this machine, not to {shown(url)!r}: see plain_http"
+        )
     return url
 
 

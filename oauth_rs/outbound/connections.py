@@ -12,6 +12,7 @@ import httpx2
 
 from ..members import offers
 from ..model import Grant
+from ..urls import shown
 from .auth import BearerAuth, checked_origin
 from .token_exchange import TokenExchange
 
@@ -36,7 +37,7 @@ class Connection:
         self._authorizes, self._plain_http = auth, plain_http
 
     def __repr__(self) -> str:
-        return f"Connection({self.base_url!r}, auth={self._authorizes!r})"
+        return f"Connection({shown(self.base_url)!r}, auth={self._authorizes!r})"
 
     @property
     def auth(self) -> BearerAuth:

@@ -133,6 +133,7 @@ def test_they_show_where_and_as_whom_and_no_secret(provider: Provider) -> None:
     shown = repr(Connections({"billing": Connection(BILLING, auth=source)}))
     assert shown == f"Connections({{'billing': Connection('{BILLING}', auth={source!r})}})"
     assert "callers-token" not in repr(caller)
+    assert "s3cret" not in repr(Connection("https://api.example.com?key=s3cret", auth=source))
 
 
 @pytest.mark.parametrize("auth", [None, 5, "token", ClientCredentials, CLIENT], ids=lambda one: type(one).__name__)

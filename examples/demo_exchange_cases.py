@@ -15,7 +15,7 @@ from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World
 from oauth_rs.devserver import Drop
 
 OWED = Expected(200, shows=(f'"owes":3,"reader":"ada","through":"{CLIENT}"',))
-REVOKED = Expected(401, "Bearer", "invalid_token", shows=("The access token was revoked.",))
+REVOKED = Expected(401, "Bearer", "invalid_token", shows=("The access token is not active.",))
 EXPIRED = Expected(401, "Bearer", "invalid_token", shows=("The access token has expired.",))
 LISTED = Expected(200, shows=(f'"account":"{CLIENT}","requests":["Ars Magna"',))
 NO_ANSWER = Expected(502)

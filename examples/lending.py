@@ -21,7 +21,6 @@ from oauth_rs import (
     Header,
     InHeader,
     IntrospectionProvider,
-    InvalidToken,
     IssuerMetadata,
     JWTProvider,
     MemoryDenyList,
@@ -43,7 +42,6 @@ from oauth_rs.outbound import (
     RefreshToken,
     RefreshTokenStore,
     TokenExchange,
-    TokenRefused,
 )
 
 API = "https://library.example.com"  # the audience
@@ -51,8 +49,6 @@ FEES, UNION = "https://fees.example.com", "https://union.example.com"  # those o
 LIBRARY, SCHOOLS, FRIENDS = "library.example.com", "schools.example.com", "friends.example.com"
 BELIEVED = 1  # seconds, so that the demo sees the end of it; left out they are 60
 LOANS = {f"ada@{LIBRARY}": ["Notes on the Analytical Engine"], f"ada@{SCHOOLS}": ["Numbers for Beginners"]}
-# The code for a caller's token that is not good is the first one in RFC 8693 section 2.2.2; some servers say the other.
-_NOT_TRADED = {"invalid_request", "invalid_grant"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,20 +163,11 @@ def log_out_everywhere(deny: MemoryDenyList, grant: Grant) -> None:
 
 @contextmanager
 def calling() -> Iterator[None]:
-    """What goes wrong with a call, or with the token for it, is NoAnswer; Unavailable passes, and is a 503."""
+    """What goes wrong with a call, or with the token for it, is NoAnswer.
+
+    Unavailable passes, and is a 503; so does InvalidToken, a 401 for a caller whose token its issuer does not trade.
+    """
     try:
         yield
     except (OutboundError, httpx2.HTTPError, ValueError) as error:
         raise NoAnswer from error
-
-
-@contextmanager
-def calling_for_caller() -> Iterator[None]:
-    """The same, but a token that its issuer refuses to trade is good no longer, whatever was believed of it: 401."""
-    with calling():
-        try:
-            yield
-        except TokenRefused as error:
-            if error.reason not in _NOT_TRADED:
-                raise
-            raise InvalidToken("not_traded", "The access token was revoked.", scheme="Bearer") from error

@@ -8,7 +8,6 @@ from examples.lending import (
     NoAnswer,
     Trusted,
     calling,
-    calling_for_caller,
     loans,
     log_out,
     log_out_everywhere,
@@ -35,7 +34,7 @@ def create_app(trusted: Trusted, outbound: Connections, *, deny: MemoryDenyList)
 
     @app.get("/fees")
     def read_fees() -> Any:
-        with calling_for_caller():
+        with calling():
             caller = outbound["fees"].on_behalf_of(bearer_token(request), current_grant)
             with caller.client() as client:
                 return client.get("/fees").raise_for_status().json()

@@ -9,7 +9,6 @@ from examples.lending import (
     NoAnswer,
     Trusted,
     calling,
-    calling_for_caller,
     loans,
     log_out,
     log_out_everywhere,
@@ -24,7 +23,7 @@ def create_app(trusted: Trusted, outbound: Connections, *, deny: MemoryDenyList)
     """The application: `outbound` has the back ends, `deny` what was logged out."""
 
     async def read_fees(request: Request) -> Response:
-        with calling_for_caller():
+        with calling():
             caller = outbound["fees"].on_behalf_of(bearer_token(request), request.state.grant)
             async with caller.async_client() as client:
                 return JSONResponse((await client.get("/fees")).raise_for_status().json())

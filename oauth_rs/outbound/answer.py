@@ -34,6 +34,8 @@ _CODES = {
     "invalid_target",
     "access_denied",
 }
+# RFC 6750 section 3.1: some say so, with 400, of a token that is to be exchanged. With 401 it is that of the client.
+_BAD_TOKEN = "invalid_token"  # noqa: S105 - no secret
 _PASSING = {"temporarily_unavailable", "server_error", "slow_down"}
 
 
@@ -93,6 +95,8 @@ def _refusal(reply: Reply) -> TokenRefused | Unavailable:
         return TokenRefused(code)
     if reply.status == _UNAUTHORIZED:  # RFC 6749 section 5.2: it is the client, and some say it in words of their own
         return TokenRefused("unauthorized" if code else "invalid_client")
+    if code == _BAD_TOKEN:
+        return TokenRefused(code)
     if code:
         return TokenRefused("token_refused")
     return Unavailable("token_endpoint_unusable", UNREACHABLE, cause=f"answered {reply.status}")

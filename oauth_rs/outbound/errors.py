@@ -20,7 +20,7 @@ class OutboundError(Exception):
 
 
 class TokenRefused(OutboundError):
-    """The provider gives no token for what is asked: a code of RFC 6749 or RFC 8707, or `token_refused` for any other.
+    """The provider gives no token for what is asked: a code of RFC 6749, 6750 or 8707, else `token_refused`.
 
     `no_refresh_token` where there is none to ask with.
     """

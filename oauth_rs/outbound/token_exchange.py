@@ -3,6 +3,7 @@
 The caller's own token goes to the provider only, in the body of a request. Does not check it: the middleware has.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +21,11 @@ from ..flow import Flow
 from ..handover import HIDDEN
 from ..headers import split_scheme
 from ..model import Grant
+from ..quiet import MINUTE, Quiet
 from .answer import AHEAD, UNSTATED_LIFE, Token, is_token
 from .auth import BearerAuth
 from .endpoint import TokenEndpoint
+from .errors import TokenRefused
 from .parameters import parameters
 from .source import HTTP, TokenSource, check_http
 
@@ -33,7 +36,12 @@ CALLER_SECONDS = 3600.0  # that they are kept at most; after that they are trade
 # Of an endpoint that is up: a firewall before it may not like the token of one caller, who chooses it. That must not
 # keep all the others from being traded for. Some say of a token that is not good that the client is not.
 _ABOUT_THE_CALLER = frozenset({"token_endpoint_unusable", "reply_too_large", "unauthorized", "unauthorized_client"})
+# What providers say of a caller's token that they do not take, as one that was revoked: RFC 8693 section 2.2.2 has
+# `invalid_request`, which is also what they say of a request that is wrong.
+_NOT_TAKEN = frozenset({"invalid_request", "invalid_grant", "invalid_token"})
 _PARTS = 3
+
+logger = logging.getLogger("oauth_rs")
 
 
 class TokenExchange:
@@ -43,6 +51,7 @@ class TokenExchange:
     with the same names. What was traded is kept by the SHA-256 of the caller's token, for 4096 callers; at the bound
     the oldest half is forgotten. Nothing is kept past the end of the caller's grant, where it has one. After a failure
     its caller waits; the endpoint is left alone after three in a row, of which what may be about one token is none.
+    A caller whose token the provider does not take gets InvalidToken (`token_not_exchanged`), which leaves as 401.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class TokenExchange:
             monotonic=monotonic,
         )
         self._http, self._clock, self._monotonic = http, clock, monotonic
+        self._quiet = Quiet(MINUTE)
         self._sources: GenerationalCache[TokenSource] = GenerationalCache(size=MAX_CALLERS, seconds=CALLER_SECONDS)
         self._locks: dict[int, threading.Lock] = {}  # by process id: a fork must not inherit one that is held
 
@@ -126,9 +136,24 @@ class TokenExchange:
         left = ends_at - self._clock() if ends_at else UNSTATED_LIFE
         if left <= 0:
             raise InvalidToken("expired", "The access token has expired.", scheme="Bearer")
-        token = yield from self._endpoint.ask((*self._fields, ("subject_token", subject_token)))
+        try:
+            token = yield from self._endpoint.ask((*self._fields, ("subject_token", subject_token)))
+        except TokenRefused as error:
+            if error.reason not in _NOT_TAKEN:
+                raise
+            self._tell(error.reason)
+            raise InvalidToken("token_not_exchanged", "The access token is not active.", scheme="Bearer") from error
         life = min(token.life, left)
         return Token(text=token.text, life=life, fresh=life * AHEAD, scopes=token.scopes)
+
+    def _tell(self, code: str) -> None:
+        if code == "invalid_request" and self._quiet.ends(self._monotonic()):
+            logger.warning(
+                "%s does not take the token of a caller: %s, answered with 401; if it says so of every caller, what is "
+                "asked for is wrong",
+                self._endpoint,
+                code,
+            )
 
 
 class _Headers(Protocol):

@@ -164,7 +164,7 @@ def test_the_development_server_trades_tokens() -> None:
         for token in (server.token(claims={"sub": "ada"}, scope="a b"), server.opaque_token(scope="a", subject="ada")):
             claims = json_object(base64url_decode(exchange.of(token).token().split(".")[1].encode()))
             assert (claims["sub"], claims["act"], claims["aud"]) == ("ada", {"sub": "api"}, RECORDS)
-        assert failure(exchange, "unheard-of") == "invalid_request"
+        assert failure(exchange, "unheard-of") == "token_not_exchanged"
         assert failure(exchange, server.token(scope="b")) == "invalid_scope"
 
 
@@ -234,13 +234,16 @@ def test_an_end_in_another_age_is_one(exchange: TokenExchange, clocks: Clocks) -
 
 # What providers may answer
 
+NOT_TAKEN = ["invalid_request", "invalid_grant", "invalid_token"]
+
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        ((400, {"error": "invalid_request"}), "invalid_request"),
+        ((400, {"error": "access_denied"}), "access_denied"),
         ((400, {"error": "invalid_target"}), "invalid_target"),
-        ((400, {"error": "invalid_grant"}), "invalid_grant"),
+        *(((400, {"error": code}), "token_not_exchanged") for code in NOT_TAKEN),
+        ((401, {"error": "invalid_token"}), "token_endpoint_refused"),
         (granted(token_type="N_A", issued_token_type="urn:ietf:params:oauth:token-type:id_token"), "not_bearer"),
         ((500, {}), "token_endpoint_failed"),
     ],
@@ -253,11 +256,40 @@ def test_a_caller_for_whom_there_is_no_token_is_told_why(
     assert failure(exchange, OPAQUE) == reason
 
 
+@pytest.mark.parametrize("code", NOT_TAKEN)
+@pytest.mark.parametrize("framework", ["flask", "starlette"])
+def test_a_caller_whose_token_was_revoked_gets_a_401(
+    exchange: TokenExchange, provider: Provider, issuer: Issuer, code: str, framework: str
+) -> None:
+    provider.answers["/token"] = (400, {"error": code})
+    keys = StaticKeys.from_jwks({"keys": [issuer.jwk]})
+    server = ResourceServer(Bearer(JWTProvider(ISSUER, audience=AUDIENCE, keys=keys)))
+    through = {"flask": through_flask, "starlette": through_starlette}[framework]
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    assert through(server, headers, lambda token: exchange.of(token).token()) == 401
+
+
+@pytest.mark.parametrize("code", NOT_TAKEN)
+def test_a_code_that_may_be_about_the_request_is_logged_once_a_minute(
+    exchange: TokenExchange, provider: Provider, clocks: Clocks, caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    provider.answers["/token"] = (400, {"error": code})
+    for number in range(3):
+        failure(exchange, f"caller-{number}")
+    expected = 1 if code == "invalid_request" else 0
+    assert len(caplog.records) == expected
+    assert not expected or "what is asked for is wrong" in caplog.text
+    clocks.pass_seconds(60)
+    failure(exchange, "caller-9")
+    assert len(caplog.records) == 2 * expected
+    assert "caller-" not in caplog.text
+
+
 def test_a_refusal_of_one_caller_is_none_of_another(exchange: TokenExchange, provider: Provider) -> None:
     provider.answers["/token"] = partial(refuse_first, provider)
-    assert failure(exchange, "caller-1") == "invalid_grant"
+    assert failure(exchange, "caller-1") == "token_not_exchanged"
     assert exchange.of("caller-2").token() == "good"
-    assert failure(exchange, "caller-1") == "invalid_grant"
+    assert failure(exchange, "caller-1") == "token_not_exchanged"
     assert provider.tokens == 2
 
 
@@ -369,17 +401,17 @@ def test_a_caller_without_a_bearer_token_gets_a_401(value: str | None) -> None:
         bearer_token(SimpleNamespace(headers={} if value is None else {"Authorization": value}))
 
 
-def through_flask(server: ResourceServer, headers: dict[str, str]) -> int:
+def through_flask(server: ResourceServer, headers: dict[str, str], use: Callable[[str], str] = str) -> int:
     app = Flask(__name__)
     oauth_rs.flask.protect(app, server)
-    app.add_url_rule("/", view_func=lambda: bearer_token(request))
+    app.add_url_rule("/", view_func=lambda: use(bearer_token(request)))
     app.testing = True
     return app.test_client().get("/", headers=headers).status_code
 
 
-def through_starlette(server: ResourceServer, headers: dict[str, str]) -> int:
+def through_starlette(server: ResourceServer, headers: dict[str, str], use: Callable[[str], str] = str) -> int:
     async def endpoint(request: Request) -> Response:
-        return Response(bearer_token(request))
+        return Response(use(bearer_token(request)))
 
     app = Starlette(routes=[Mount("/", routes=[Route("/", endpoint)])])
     oauth_rs.starlette.protect(app, server)

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "oauth_rs"
 FLOORS = (
     (
         *("errors", "encoding", "signature_methods", "claim_names", "pem", "entries", "scope_templates"),
-        *("quiet", "members"),
+        *("quiet", "members", "traces"),
     ),
     ("flow", "cache", "request", "breaker", "path_values", "formats"),
     (

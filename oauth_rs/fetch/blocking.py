@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import OAuthError, Unavailable
 from ..flow import Aside, Call, Effect, Fetch, ReadBody, Reply, Run, T
+from ..traces import trace_of
 from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id
@@ -116,6 +117,8 @@ class BlockingHTTP:
             outcome = "fetch_timeout" if line.is_cut else reply
         except (Unavailable, *FAILURES) as error:
             outcome = "fetch_timeout" if line.is_cut else self._settings.failed(fetch, error)
+        except Exception as error:  # noqa: BLE001 - not foreseen, as of a function for `tls`; its text may show a secret
+            logger.error("a fetch failed: %s", trace_of(error))  # noqa: TRY400 - that would show its text
         finally:
             self._land(fetch, flight, outcome, shared=fetch.shared)
 
@@ -151,6 +154,8 @@ class BlockingHTTP:
             self.drive(Run(effect.start()), lambda _limit: None)  # the request, and its body, may be gone
         except OAuthError as error:
             logger.warning("a task aside ended early: %s", error.reason)
+        except Exception as error:  # noqa: BLE001 - a function of the application raised; its text may show a token
+            logger.error("a task aside ended early: %s", trace_of(error))  # noqa: TRY400 - that would show its text
 
 
 def _call(effect: Call) -> Any:

@@ -21,6 +21,7 @@ from ..errors import OAuthError, Unavailable
 from ..fetch import HTTPSettings
 from ..fetch.blocking import BlockingHTTP
 from ..flow import Flow, Run
+from ..traces import trace_of
 from .answer import UNREACHABLE, Token
 from .auth import BearerAuth, Held
 from .endpoint import TokenEndpoint
@@ -158,12 +159,14 @@ class TokenSource:
 
     def _perform(self, pending: Pending[Outcome], ours: _Ours) -> None:
         asked_at = self._clock()
-        outcome: Outcome = Unavailable("token_request_failed", UNREACHABLE)  # a function of the application raised
+        outcome: Outcome = Unavailable("token_request_failed", UNREACHABLE)
         try:
             token = self._http.drive(Run(self._ask(self._refused)))
             outcome = Held(text=token.text, refresh_at=asked_at + token.fresh, ends_at=asked_at + token.life)
         except (OutboundError, OAuthError) as error:
             outcome = error
+        except Exception as error:  # noqa: BLE001 - a function of the application raised; its text may show a token
+            logger.error("a token of %s cannot be had, a function raised %s", self._name, trace_of(error))  # noqa: TRY400
         finally:
             self._endpoint.slots.give_back()
             with ours.lock:

@@ -21,6 +21,7 @@ import redis
 from ..denials import CLAIMS, Denial, Denials
 from ..errors import Unavailable
 from ..quiet import OUTAGE, Quiet
+from ..traces import trace_of
 from .redis_clients import FAILURES as REDIS_FAILURES
 from .redis_clients import client_like, client_of_url, watch_cluster
 
@@ -117,6 +118,8 @@ class DenyLog:
                     self._step(client)
                 except (Unavailable, *FAILURES) as error:
                     self._failed(client, error)
+        except Exception as error:  # noqa: BLE001 - not foreseen, as of a client of the application; may show a denial
+            self._tell(f"denied tokens are not known: {trace_of(error)}")
         finally:
             _close(client)
 

@@ -426,6 +426,33 @@ def test_what_cannot_run_aside_stops_nobody(http: BlockingHTTP, caplog: pytest.L
     ]
 
 
+def unforeseen(*_arguments: object) -> Any:
+    raise RuntimeError("t0ken")
+
+
+def test_what_nobody_foresaw_aside_is_logged_without_what_it_says(
+    http: BlockingHTTP, caplog: pytest.LogCaptureFixture
+) -> None:
+    def aside() -> Flow[None]:
+        yield from Call(blocking=unforeseen)
+
+    http._run_aside(Aside(aside))
+    (message,) = caplog.messages
+    assert message.startswith("a task aside ended early: builtins.RuntimeError at ")
+    assert "t0ken" not in caplog.text
+
+
+def test_what_nobody_foresaw_in_a_fetch_is_an_outage_and_logged_without_what_it_says(
+    http: BlockingHTTP, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "_exchange", unforeseen)
+    with pytest.raises(Unavailable, match="fetch_failed"):
+        http.fetch(Fetch("GET", "http://127.0.0.1:1/"))
+    (message,) = caplog.messages
+    assert message.startswith("a fetch failed: builtins.RuntimeError at ")
+    assert "t0ken" not in caplog.text
+
+
 # Calling functions of others
 
 DOWN = Unavailable("store_unavailable", "The store did not answer.")

@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -7,7 +8,7 @@ import httpx2
 import pytest
 
 from oauth_rs.devserver import Client, DevServer
-from oauth_rs.errors import OAuthError
+from oauth_rs.errors import OAuthError, Unavailable
 from oauth_rs.outbound import OutboundError, RefreshToken
 from tests.outbound.provider import API, CLIENT, SECRET, Provider, granted, no_thread_is_left, send
 from tests.support.playing import FakeClock
@@ -173,7 +174,6 @@ def test_a_refusal_of_something_else_is_not_the_tokens_fault(provider: Provider,
     assert provider.tokens == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_one_that_could_not_be_saved_is_not_lost(provider: Provider, clock: FakeClock) -> None:
     Rotating(provider)
     store = Store("r-1")
@@ -188,7 +188,40 @@ def test_one_that_could_not_be_saved_is_not_lost(provider: Provider, clock: Fake
     assert (store.kept, sent(provider)) == ("r-3", ["r-1", "r-2"])
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def unsaved(refresh_token: str, /) -> None:
+    raise OSError(f"[parameters: ({refresh_token!r},)]")
+
+
+async def unsaved_later(refresh_token: str, /) -> None:
+    unsaved(refresh_token)
+
+
+@pytest.mark.parametrize("save", [unsaved, unsaved_later])
+def test_what_a_store_raises_is_logged_without_what_it_says(
+    provider: Provider,
+    clock: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    save: Any,
+) -> None:
+    Rotating(provider, first="r-s3cret")
+    store = Store("r-s3cret")
+    store.save = save  # type: ignore[method-assign]
+    with pytest.raises(Unavailable) as caught:
+        make(provider, clock, store=store).token()
+    wait_until(no_thread_is_left, 5)
+    assert (caught.value.reason, caught.value.__cause__, caught.value.__context__) == (
+        "token_request_failed",
+        None,
+        None,
+    )
+    (record,) = caplog.records
+    assert (record.name, record.levelno, record.exc_info) == ("oauth_rs", logging.ERROR, None)
+    assert "builtins.OSError at " in record.getMessage()
+    assert f"{__file__}:" in record.getMessage()
+    assert not [shown for shown in (caplog.text, *capsys.readouterr()) if "r-2" in shown or "s3cret" in shown]
+
+
 def test_one_that_could_not_be_saved_is_saved_later(provider: Provider, clock: FakeClock) -> None:
     Rotating(provider)
     store = Store("r-1")

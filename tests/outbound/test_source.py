@@ -418,7 +418,6 @@ def raising(error: BaseException) -> Callable[..., None]:
     return function
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_function_that_raises_is_an_outage_and_backs_off(make: Make) -> None:
     calls: list[str] = []
 

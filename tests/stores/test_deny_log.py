@@ -434,9 +434,8 @@ def test_a_log_that_was_stopped_is_followed_by_nobody(server: RedisServer, make:
     wait_until(lambda: len(server.says("client_list")) == 1, 5)  # that of the test
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_of_what_nobody_foresaw_is_replaced(
-    server: RedisServer, make: Make, monkeypatch: pytest.MonkeyPatch
+    server: RedisServer, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     process = make(server.url)
 
@@ -448,6 +447,8 @@ def test_a_thread_that_died_of_what_nobody_foresaw_is_replaced(
     thread = process.log._thread
     assert thread is not None
     thread.join(5)
+    assert "RuntimeError at " in caplog.text
+    assert "unforeseen" not in caplog.text
     monkeypatch.undo()
     assert process.follow().is_current
     assert process.log._thread is not thread

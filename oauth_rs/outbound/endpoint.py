@@ -19,9 +19,11 @@ from ..urls import secure_for_secrets, shown
 from .answer import UNREACHABLE, Token, token_of
 from .errors import OutboundError
 from .parameters import Fields
-from .pending import Slots
+from .turns import Turns
 
 MAX_ASKS = 100  # at a time: each has threads of its own, and a slow provider must not use up all there are
+# More that wait for their turn: all are served within the 30 s that callers wait at most, where an answer takes 3 s.
+MAX_WAITING = 1_000
 LIMIT = 65_536  # bytes of an answer: a token of 16 KiB, and as much again for what comes with it
 _NOT_LET = "does not let this application ask for tokens in this way"
 _OF_THE_CLIENT = {
@@ -68,7 +70,7 @@ class TokenEndpoint:
         self.issuer, self.client_id, self.method = issuer, client.client_id, method
         self.place = place
         self.breaker = Breaker(failures=1) if breaker is None else breaker
-        self.slots = Slots(MAX_ASKS)
+        self.turns = Turns(MAX_ASKS, waiting=MAX_WAITING)
         self._client, self._url, self._found, self._clock = client, url, "", monotonic
         self._forgiven, self._complaints, self._troubles = forgiven, Complaints(), Troubles()
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any, Protocol, TypeAlias
 
@@ -137,43 +138,48 @@ class TokenSource:
         if held is not None and now < held.ends_at:
             return held
         if pending is None:
-            # Where this source has not failed, the endpoint has for another one, or too many ask at once.
+            # Where this source has not failed, the endpoint has for another one, or too many wait for it.
             raise self._again(self._failure or Unavailable("token_unavailable", UNREACHABLE))
         return pending
 
     def _pending(self, ours: _Ours, now: float) -> Pending[Outcome] | None:
-        """The request under way, or a new one; None while it is too early for that, or there are too many others."""
+        """The request under way, or a new one; None while it is too early for that, or too many others wait."""
         if ours.pending is not None and ours.pending.joinable():
             return ours.pending
-        if self._wait(now) > 0 or not self._endpoint.slots.take():
+        if self._wait(now) > 0:
             return None
         pending: Pending[Outcome] = Pending(self._patience)
-        try:
-            # Running before others can find it: where no thread can be started, nobody may wait for one.
-            threading.Thread(target=self._perform, args=(pending, ours), name="oauth_rs-token", daemon=True).start()
-        except RuntimeError:
-            self._endpoint.slots.give_back()
+        # Begun before others can find it: where no thread can be started, nobody may wait for one.
+        if not self._endpoint.turns.begin(partial(self._perform, pending, ours)):
             return None
         ours.pending = pending
         return pending
 
     def _perform(self, pending: Pending[Outcome], ours: _Ours) -> None:
-        asked_at = self._clock()
-        outcome: Outcome = Unavailable("token_request_failed", UNREACHABLE)
+        """Begins when its turn has come: by then nobody may wait any more, or the endpoint have failed for others."""
+        asks = pending.joinable() and self._wait(self._clock()) <= 0
+        outcome: Outcome = Unavailable("token_request_failed" if asks else "token_unavailable", UNREACHABLE)
         try:
-            token = self._http.drive(Run(self._ask(self._refused)))
-            outcome = Held(text=token.text, refresh_at=asked_at + token.fresh, ends_at=asked_at + token.life)
-        except (OutboundError, OAuthError) as error:
-            outcome = error
-        except Exception as error:  # noqa: BLE001 - a function of the application raised; its text may show a token
-            logger.error("a token of %s cannot be had, a function raised %s", self._name, trace_of(error))  # noqa: TRY400
+            if asks:
+                outcome = self._asked()
         finally:
-            self._endpoint.slots.give_back()
             with ours.lock:
                 if ours.pending is pending:  # when its time was up another may have taken its place
-                    self._note(outcome)
+                    if asks:
+                        self._note(outcome)
                     ours.pending = None
             pending.end(outcome)
+
+    def _asked(self) -> Outcome:
+        asked_at = self._clock()
+        try:
+            token = self._http.drive(Run(self._ask(self._refused)))
+        except (OutboundError, OAuthError) as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a function of the application raised; its text may show a token
+            logger.error("a token of %s cannot be had, a function raised %s", self._name, trace_of(error))  # noqa: TRY400
+            return Unavailable("token_request_failed", UNREACHABLE)
+        return Held(text=token.text, refresh_at=asked_at + token.fresh, ends_at=asked_at + token.life)
 
     def _note(self, outcome: Outcome) -> None:
         if isinstance(outcome, Held):

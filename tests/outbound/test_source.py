@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from oauth_rs.breaker import Breaker
 from oauth_rs.errors import MISCONFIGURED_SECONDS, OAuthError, Unavailable
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.flow import Call, Flow
@@ -373,12 +374,38 @@ def test_a_slow_endpoint_costs_its_timeout(make: Make, provider: Provider) -> No
     assert time.monotonic() - began < LONG / 2
 
 
-def test_no_more_requests_are_under_way_than_there_are_slots(
-    make: Make, provider: Provider, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def busy(provider: Provider, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> TokenEndpoint:
+    """An endpoint that is asked by five at a time while ten more may wait."""
     monkeypatch.setattr("oauth_rs.outbound.endpoint.MAX_ASKS", 5)
-    endpoint = TokenEndpoint("x", client=CLIENT, url=f"{provider.url}/token", monotonic=clock)
-    sources = [make(endpoint=endpoint) for _ in range(20)]
+    monkeypatch.setattr("oauth_rs.outbound.endpoint.MAX_WAITING", 10)
+    return TokenEndpoint("x", client=CLIENT, url=f"{provider.url}/token", breaker=Breaker(), monotonic=clock)
+
+
+@pytest.mark.parametrize("awaits", ["threads", "tasks"])
+def test_those_for_whom_there_is_no_slot_wait_for_their_turn(
+    make: Make, provider: Provider, busy: TokenEndpoint, awaits: str
+) -> None:
+    sources, under_way, most = [make(endpoint=busy) for _ in range(15)], list[int](), list[int]()
+
+    def answer(handler: Any) -> None:
+        under_way.append(1)
+        most.append(len(under_way))
+        time.sleep(0.05)
+        under_way.pop()
+        send(handler, granted("new"))
+
+    provider.answers["/token"] = answer
+    if awaits == "threads":
+        got = in_threads(15, lambda: sources.pop().token())
+    else:
+        got = anyio.run(in_tasks, 15, lambda: sources.pop().async_token())
+    assert (got, provider.tokens) == (["new"] * 15, 15)
+    assert max(most) <= 5
+
+
+def test_no_more_wait_for_their_turn_than_may(make: Make, provider: Provider, busy: TokenEndpoint) -> None:
+    sources = [make(endpoint=busy) for _ in range(30)]
     may_answer, refused = threading.Event(), list[str]()
     provider.answers["/token"] = partial(once, may_answer, "new")
 
@@ -391,10 +418,45 @@ def test_no_more_requests_are_under_way_than_there_are_slots(
                 may_answer.set()
             raise
 
-    got = in_threads(20, one)
-    assert sorted(got) == ["new"] * 5 + ["token_unavailable"] * 15
+    got = in_threads(30, one)
+    assert sorted(got) == ["new"] * 15 + ["token_unavailable"] * 15
     wait_until(no_thread_is_left, SECONDS)
-    assert make(endpoint=endpoint).token() == "new"
+    assert make(endpoint=busy).token() == "new"
+
+
+def test_those_who_waited_do_not_ask_an_endpoint_that_has_failed_meanwhile(
+    make: Make, provider: Provider, busy: TokenEndpoint, clock: FakeClock
+) -> None:
+    provider.answers["/token"] = silent
+    sources = [make(endpoint=busy, http=HTTPSettings(timeout=1)) for _ in range(15)]
+    busy.breaker = Breaker(failures=1)
+    left = [*sources]
+    got = in_threads(15, lambda: left.pop().token())
+    assert set(got) == {"fetch_timeout", "token_unavailable"}
+    assert provider.tokens <= 5
+    del provider.answers["/token"]
+    clock.pass_seconds(30)
+    assert [source.token()[:6] for source in sources] == ["token-"] * 15
+
+
+def test_nobody_is_asked_for_those_who_wait_no_more(
+    make: Make, busy: TokenEndpoint, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oauth_rs.outbound.source.STORE_SECONDS", 0.05)
+    hasty = HTTPSettings(timeout=0.01)
+    may_end = threading.Event()
+
+    def hangs(_refused: str) -> Flow[Token]:
+        yield from Call(blocking=may_end.wait)
+        raise AssertionError
+
+    sources = [make(hangs, endpoint=busy, http=hasty) for _ in range(5)]
+    late_ones = [make(endpoint=busy, http=hasty) for _ in range(5)]
+    assert in_threads(5, lambda: sources.pop().token()) == ["fetch_timeout"] * 5
+    assert in_threads(5, lambda: late_ones.pop().token()) == ["fetch_timeout"] * 5
+    may_end.set()
+    wait_until(no_thread_is_left, SECONDS)
+    assert provider.tokens == 0
 
 
 def test_without_a_thread_to_be_had_an_old_token_serves_and_nobody_waits(

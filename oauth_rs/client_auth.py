@@ -1,7 +1,7 @@
 """How this application proves itself to an endpoint of a provider (RFC 6749 section 2.3, RFC 7523, RFC 8705).
 
 Each way is a value; what it adds to a request is a `Proof`. Nothing is fetched here, the only files read are those of
-a certificate, once, and nothing is shown: secrets, keys and tokens stand in no `repr`.
+a certificate, once, and nothing is shown: secrets, keys and tokens stand in no `repr` but that of a `Proof`.
 """
 
 import secrets
@@ -14,7 +14,8 @@ from urllib.parse import quote_plus
 
 import jwt
 
-from .flow import Certificate, Flow
+from .flow import Certificate, Flow, call
+from .members import offers, takes
 from .pem import PrivateKey, check_pair, private_key
 
 UNPROVED = "does not accept how this application proves itself"
@@ -23,11 +24,15 @@ ASSERTION_SECONDS = 60  # an assertion is used at once; the rest is for clocks t
 
 
 class Proof(NamedTuple):
-    """What a request gets: headers, form fields, a certificate to show."""
+    """What a request gets: headers, form fields, a certificate to show.
+
+    `renew` gives another proof after this one was refused with 401, or the same where none can be had.
+    """
 
     headers: tuple[tuple[str, str], ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
     certificate: Certificate | None = None
+    renew: "Callable[[], Flow[Proof]] | None" = None
 
 
 class ClientAuth(Protocol):
@@ -134,20 +139,51 @@ class PrivateKeyJWT:
         return Proof(fields=named)
 
 
+class RenewedToken(Protocol):
+    """An access token of this application that is kept and renewed, as by ClientCredentials of oauth_rs.outbound."""
+
+    def current(self, refused: str, /) -> Flow[str]:
+        """The token: another than `refused`, which may be "", where one can be had. Raises Unavailable and no other."""
+
+
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """An access token of this application, as RFC 7662 section 2.1 has it for introspection."""
+    """An access token of this application, as RFC 7662 section 2.1 has it for introspection.
 
-    token: str = field(repr=False)
+    `token` is text, a function that gives it (plain or a coroutine function), or what keeps and renews it: both are
+    asked for each proof. What a function raises, and a TypeError or ValueError for what is no token, ends the request.
+    """
+
+    token: str | Callable[[], Any] | RenewedToken = field(repr=False)
     client_id: str = ""
 
     def __post_init__(self) -> None:
-        _check(self.client_id or "client", self.token)
-        if not self.token.isascii() or " " in self.token:
-            raise ValueError("the token of a client is ASCII without spaces, as the provider gave it")
+        token: object = self.token
+        if isinstance(token, str):
+            _check(self.client_id or "client", token)
+            _bearing(token)
+            return
+        _check(self.client_id or "client", "token")
+        if isinstance(token, type) or not (offers(token, "current") or takes(token, 0)):
+            raise TypeError("the token of a client is text, a function that gives it, or ClientCredentials(...)")
 
-    def prove(self, _url: str, /) -> Proof:
-        return Proof(headers=(("Authorization", f"Bearer {self.token}"),))
+    def prove(self, _url: str, /) -> Proof | Flow[Proof]:
+        return _bearing(self.token) if isinstance(self.token, str) else self._ask("")
+
+    def _ask(self, refused: str) -> Flow[Proof]:
+        source: Any = self.token
+        if not offers(source, "current"):
+            return _bearing((yield from call(source)))
+        token: str = yield from source.current(refused)
+        return _bearing(token)._replace(renew=lambda: self._ask(token))  # a partial would show the token in its repr
+
+
+def _bearing(token: object) -> Proof:
+    if not isinstance(token, str):
+        raise TypeError("the function of a BearerToken gives a token, as text")
+    if not token or not token.isprintable() or not token.isascii() or " " in token:
+        raise ValueError("the token of a client is ASCII without spaces, as the provider gave it")
+    return Proof(headers=(("Authorization", f"Bearer {token}"),))
 
 
 def _check(client_id: str, secret: str, *more: str) -> None:

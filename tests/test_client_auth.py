@@ -1,6 +1,7 @@
 import time
 from base64 import b64decode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jwt
@@ -23,7 +24,9 @@ from oauth_rs.client_auth import (
     PrivateKeyJWT,
     Proof,
 )
-from oauth_rs.flow import Certificate
+from oauth_rs.fetch import HTTPSettings
+from oauth_rs.fetch.blocking import BlockingHTTP
+from oauth_rs.flow import Call, Certificate, Flow, Run
 
 URL = "https://id.example.com/token"
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -129,6 +132,50 @@ def test_a_token_is_printable_ascii_without_spaces(token: str) -> None:
         BearerToken(token)
 
 
+def given(proving: Proof | Flow[Proof]) -> Proof:
+    """The proof that must be asked for."""
+    assert not isinstance(proving, Proof)
+    return BlockingHTTP(HTTPSettings()).drive(Run(proving))
+
+
+async def awaited() -> str:
+    return "t0ken"
+
+
+@pytest.mark.parametrize("function", [lambda: "t0ken", awaited, partial(awaited)], ids=["plain", "async", "partial"])
+def test_a_function_is_asked_for_the_token_of_each_proof(function: Any) -> None:
+    assert given(BearerToken(function).prove(URL)) == Proof(headers=(("Authorization", "Bearer t0ken"),))
+
+
+@pytest.mark.parametrize(("text", "error"), [(None, TypeError), (b"s3cret", TypeError), ("s3 cret", ValueError)])
+def test_a_function_that_gives_no_token_ends_the_request(text: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="token") as caught:
+        given(BearerToken(lambda: text).prove(URL))
+    assert "cret" not in str(caught.value)
+
+
+class Renewed:
+    """Gives `t0ken-1`, and another one when that was refused."""
+
+    def __init__(self) -> None:
+        self.number = 1
+
+    def current(self, refused: str, /) -> Flow[str]:
+        self.number += refused == f"t0ken-{self.number}"
+        yield from Call(blocking=int)
+        return f"t0ken-{self.number}"
+
+
+def test_a_token_that_is_kept_elsewhere_can_be_renewed() -> None:
+    auth = BearerToken(Renewed(), "api")
+    for number in (1, 2):
+        proof = given(auth.prove(URL))
+        assert proof.headers == (("Authorization", f"Bearer t0ken-{number}"),)
+        assert proof.renew is not None
+        assert given(proof.renew()).headers == (("Authorization", f"Bearer t0ken-{number + 1}"),)
+        assert "t0ken" not in repr((auth, proof.renew))
+
+
 def test_a_certificate_names_its_client(certificate: Certificate) -> None:
     with pytest.raises(ValueError, match="client"):
         ClientCertificate("", certificate)
@@ -140,7 +187,10 @@ def test_a_certificate_names_its_client(certificate: Certificate) -> None:
         (lambda: ClientSecret("api", None), "are text"),  # type: ignore[arg-type]
         (lambda: ClientSecret(b"api", SECRET), "are text"),  # type: ignore[arg-type]
         (lambda: ClientSecretPost("api", SECRET.encode()), "are text"),  # type: ignore[arg-type]
-        (lambda: BearerToken(SECRET.encode()), "are text"),  # type: ignore[arg-type]
+        (lambda: BearerToken(SECRET.encode()), "is text, a function"),  # type: ignore[arg-type]
+        (lambda: BearerToken(None), "is text, a function"),  # type: ignore[arg-type]
+        (lambda: BearerToken(Renewed), "is text, a function"),
+        (lambda: BearerToken(given), "is text, a function"),  # type: ignore[arg-type]
         (lambda: BearerToken(SECRET, 7), "are text"),  # type: ignore[arg-type]
         (lambda: PrivateKeyJWT(7, EC_KEY), "are text"),  # type: ignore[arg-type]
         (lambda: PrivateKeyJWT("api", EC_KEY, kid=7), "are text"),  # type: ignore[arg-type]
@@ -156,7 +206,13 @@ def test_what_is_of_the_wrong_kind_is_refused_at_once(make: Callable[[], object]
 
 @pytest.mark.parametrize(
     "auth",
-    [ClientSecret("api", SECRET), ClientSecretPost("api", SECRET), BearerToken(SECRET), PrivateKeyJWT("api", EC_KEY)],
+    [
+        ClientSecret("api", SECRET),
+        ClientSecretPost("api", SECRET),
+        BearerToken(SECRET),
+        BearerToken(lambda: SECRET),
+        PrivateKeyJWT("api", EC_KEY),
+    ],
 )
 def test_no_secret_is_shown(auth: Any) -> None:
     assert SECRET not in repr(auth)

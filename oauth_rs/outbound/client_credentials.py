@@ -15,8 +15,9 @@ from ..flow import Flow, call
 from ..members import offers
 from .answer import Token
 from .endpoint import TokenEndpoint
+from .one_source import OneSource
 from .parameters import parameters
-from .source import HTTP, OneSource, SharedTokens, TokenSource
+from .source import HTTP, SharedTokens, TokenSource
 
 logger = logging.getLogger("oauth_rs")
 

@@ -15,8 +15,9 @@ from ..members import offers
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .errors import TokenRefused
+from .one_source import OneSource
 from .parameters import parameters
-from .source import HTTP, OneSource, TokenSource
+from .source import HTTP, TokenSource
 
 
 class RefreshTokenStore(Protocol):

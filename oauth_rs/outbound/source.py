@@ -22,6 +22,7 @@ from ..errors import OAuthError, Unavailable
 from ..fetch import HTTPSettings
 from ..fetch.blocking import BlockingHTTP
 from ..flow import Flow, Run
+from ..quiet import Complaints
 from ..traces import trace_of
 from .answer import UNREACHABLE, Token
 from .auth import BearerAuth, Held
@@ -86,6 +87,7 @@ class TokenSource:
         self._failure: OutboundError | OAuthError | None = None
         self._refused = ""
         self._allowance = -inf
+        self._complaints = Complaints()
 
     def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
         """For `httpx2.Client(auth=...)`, `httpx2.AsyncClient(auth=...)` or a single call; see BearerAuth."""
@@ -112,6 +114,16 @@ class TokenSource:
         """The same for callers that await, under asyncio or trio."""
         found = self._look()
         return found if isinstance(found, Held) else self._held_of(await found.awaited())
+
+    def drop(self, text: str) -> None:
+        """Drops the token if it is `text` and was not dropped too often, as `refused` does."""
+        held = self._held
+        if held is not None and held.text == text:
+            self.refused(held)
+
+    def complain(self, what: str, detail: str) -> None:
+        """Logs what is wrong with the configuration; see Complaints."""
+        self._complaints.tell(self._name, what, detail, self._clock())
 
     def refused(self, held: Held, /) -> bool:
         """Drops `held`, which a resource has refused, unless it was replaced. False when that was done too often."""
@@ -216,21 +228,3 @@ def check_http(http: HTTPSettings) -> None:
     """Raises TypeError for what are no settings."""
     if not isinstance(http, HTTPSettings):
         raise TypeError("http is HTTPSettings(timeout=5.0)")
-
-
-class OneSource:
-    """Whoever gets tokens from one `source`, and hands them out."""
-
-    source: TokenSource
-
-    def auth(self, *origins: str, plain_http: bool = False) -> BearerAuth:
-        """For `httpx2.Client(auth=...)` and `httpx2.AsyncClient(auth=...)`; see BearerAuth."""
-        return self.source.auth(*origins, plain_http=plain_http)
-
-    def token(self) -> str:
-        """A token that is good now, for clients other than httpx2. Raises OutboundError and Unavailable."""
-        return self.source.token()
-
-    async def async_token(self) -> str:
-        """The same for callers that await."""
-        return await self.source.async_token()

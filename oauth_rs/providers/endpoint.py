@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import count
 from urllib.parse import urlencode
 
@@ -146,6 +147,10 @@ class Endpoint:
             proved = self._client.prove(url)
             proof = proved if isinstance(proved, Proof) else (yield from proved)
         reply = yield from self._fetch(url, question, proof)
+        if reply.status == _UNAUTHORIZED not in question.answers and proof.renew is not None:
+            other = yield from proof.renew()
+            if other.headers != proof.headers:
+                reply = yield from self._fetch(url, question, other)
         pause = pause_of(reply, self._wall())
         if pause and not refuses(reply):
             raise self._busy(reply.status, pause)
@@ -157,6 +162,8 @@ class Endpoint:
         headers, body = (*question.headers, *proof.headers), question.body
         if fields := (*question.fields, *proof.fields):
             headers, body = (*headers, _FORM), urlencode(fields).encode()
+        # What one token was refused says nothing of the next, so those who have that do not share it.
+        proved = sha256(repr(proof.headers).encode()).digest() if proof.renew is not None else b""
         return Fetch(
             question.method,
             url,
@@ -165,7 +172,7 @@ class Endpoint:
             limit=MAX_ANSWER_BYTES,
             shared=question.shared,
             # An answer that is kept for those to come is not for who asks for one that is not.
-            flight=b"%d %d %d %s" % (self._number, self._failures, question.shared > 0, question.about),
+            flight=b"%d %d %d %s%s" % (self._number, self._failures, question.shared > 0, question.about, proved),
             timeout=self._timeout,
             certificate=proof.certificate,
         )

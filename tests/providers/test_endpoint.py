@@ -7,7 +7,7 @@ import pytest
 
 from oauth_rs import IssuerMetadata, Unavailable
 from oauth_rs.breaker import Breaker
-from oauth_rs.client_auth import ClientCertificate, ClientSecret, ClientSecretPost, Proof
+from oauth_rs.client_auth import BearerToken, ClientCertificate, ClientSecret, ClientSecretPost, Proof
 from oauth_rs.flow import Certificate, Fetch, Flow, Pace, Reply, Run
 from oauth_rs.providers.endpoint import MAX_ANSWER_BYTES, Endpoint, Question
 from tests.providers.asking import DOWN, form, played, said, undecided
@@ -97,6 +97,64 @@ def test_a_client_may_have_to_ask_first_how_to_prove_itself() -> None:
     _, fetches = played(Endpoint(URL, client=Waits()).ask(ASKED), Reply(200, b"abc"), GOOD)
     assert fetches[0] is fetch
     assert ("Authorization", "Bearer abc") in fetches[1].headers
+
+
+class Kept:
+    """A token that is kept and renewed: `token-1`, and while there are `more` another for one that was refused."""
+
+    def __init__(self, more: int = 9) -> None:
+        self.number, self.last = 1, 1 + more
+
+    def current(self, refused: str, /) -> Flow[str]:
+        yield from ()
+        self.number = min(self.last, self.number + (refused == f"token-{self.number}"))
+        return f"token-{self.number}"
+
+
+def sent(fetches: list[Fetch]) -> list[str]:
+    return [value.removeprefix("Bearer ") for fetch in fetches for name, value in fetch.headers if name[0] == "A"]
+
+
+def test_a_token_that_is_refused_is_renewed_and_the_question_asked_once_more(clock: FakeClock) -> None:
+    endpoint = Endpoint(URL, client=BearerToken(Kept()), monotonic=clock)
+    reply, fetches = played(endpoint.ask(ASKED), said(401), GOOD)
+    assert (reply, sent(fetches)) == (GOOD, ["token-1", "token-2"])
+    assert form(fetches[1]) == form(fetches[0])
+    assert fetches[0].shared_by != fetches[1].shared_by, "or it would get the refusal once more"
+    assert sent(played(endpoint.ask(OTHER), GOOD)[1]) == ["token-2"]
+
+
+def test_a_token_that_is_refused_is_renewed_once(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    endpoint = Endpoint(URL, client=BearerToken(Kept()), monotonic=clock)
+    with undecided("endpoint_refused"):
+        played(endpoint.ask(ASKED), said(401), said(401))
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "status"), [(Kept(more=0), 401), (lambda: "token-1", 401), ("token-1", 401), (Kept(), 403), (Kept(), 500)]
+)
+def test_without_another_token_nothing_is_asked_again(token: Any, status: int) -> None:
+    client = BearerToken(token)
+    run = Run(Endpoint(URL, client=client).ask(ASKED))
+    while not isinstance(run.effect, Fetch):
+        run.send("token-1")  # of the function
+    with pytest.raises(Unavailable):
+        run.send(said(status))
+
+
+def test_questions_about_the_same_share_an_answer_while_the_token_is_the_same() -> None:
+    kept = Kept()
+    endpoint = Endpoint(URL, client=BearerToken(kept))
+    one, again = asked(endpoint), asked(endpoint)
+    kept.number += 1
+    assert one.shared_by == again.shared_by != asked(endpoint).shared_by
+    assert b"token" not in one.flight
+
+
+def test_a_401_that_is_an_answer_renews_nothing() -> None:
+    question = replace(ASKED, answers=(200, 401))
+    assert played(Endpoint(URL, client=BearerToken(Kept())).ask(question), said(401))[0].status == 401
 
 
 def test_a_question_may_be_something_else_than_a_form() -> None:

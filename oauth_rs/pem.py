@@ -39,12 +39,20 @@ def private_key(key: object, algorithm: str) -> PrivateKey:
         raise TypeError("key is a private key of cryptography: RSA, EC or Ed25519, or one of these in PEM")
     loaded = _loaded(key) if isinstance(key, str | bytes) else key
     if not isinstance(loaded, kind):
-        raise ValueError(f"the key is not one for {algorithm}")  # noqa: TRY004 - a PEM text may hold any key
+        # A PEM text may hold any key, so this is no TypeError.
+        raise ValueError(f"the key is not one for {algorithm}: {_suited(loaded)}")  # noqa: TRY004
     if isinstance(loaded, RSAPrivateKey) and loaded.key_size < _MIN_RSA_BITS:
         raise ValueError(f"an RSA key has {_MIN_RSA_BITS} bits or more")
     if isinstance(loaded, EllipticCurvePrivateKey) and loaded.curve.name != _CURVES[algorithm]:
-        raise ValueError(f"the key is not on the curve of {algorithm}")
+        raise ValueError(f"the key is not on the curve of {algorithm}: {_suited(loaded)}")
     return loaded
+
+
+def _suited(key: object) -> str:
+    """What to write for `key`."""
+    curve = key.curve.name if isinstance(key, EllipticCurvePrivateKey) else ""
+    fits = [name for name, class_ in _KINDS.items() if isinstance(key, class_) and _CURVES.get(name, curve) == curve]
+    return f"write algorithm={fits[0]!r}" if fits else "no algorithm here has such keys"
 
 
 def _loaded(pem: str | bytes) -> object:

@@ -5,17 +5,18 @@ and httpx2 takes the header off. A token that is refused with 401 is replaced an
 safe. Does not get tokens and does not check what a 401 says.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import httpx2
 
 from ..urls import secure, shown
-from .errors import WrongOrigin
+from .errors import OutboundError, WrongOrigin
 
 _UNAUTHORIZED = 401
-_SCHEMES = {"http", "https"}
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,31 +51,39 @@ class BearerAuth(httpx2.Auth):
         self._tokens = tokens
         self._plain_http = plain_http
         self._origins = frozenset(httpx2.URL(checked_origin(url, plain_http=plain_http)).origin for url in origins)
-        self._first: dict[str, object] = {}  # the origin of the first request, put there by whichever thread is first
+        self._first: dict[
+            str, httpx2.Origin
+        ] = {}  # the origin of the first request, put there by whichever thread is first
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         self._check(request.url)
-        held = self._tokens.get()
+        with _named(request.url):
+            held = self._tokens.get()
         response = yield _carrying(request, held)
         if self._calls_for_another(request, response, held):
-            other = self._tokens.get()
+            with _named(request.url):
+                other = self._tokens.get()
             if other.text != held.text:
                 yield _carrying(request, other)
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         self._check(request.url)
-        held = await self._tokens.get_awaiting()
+        with _named(request.url):
+            held = await self._tokens.get_awaiting()
         response = yield _carrying(request, held)
         if self._calls_for_another(request, response, held):
-            other = await self._tokens.get_awaiting()
+            with _named(request.url):
+                other = await self._tokens.get_awaiting()
             if other.text != held.text:
                 yield _carrying(request, other)
 
     def _check(self, url: httpx2.URL) -> None:
         if not self._plain_http and not secure(str(url)):
-            raise WrongOrigin("plain_http")
-        if url.origin not in (self._origins or {self._first.setdefault("", url.origin)}):
-            raise WrongOrigin("other_origin")
+            raise WrongOrigin("plain_http", f"{_shown(url.origin)} is not https")
+        bound = self._origins or {self._first.setdefault("", url.origin)}
+        if url.origin not in bound:
+            there = ", ".join(sorted(map(_shown, bound)))
+            raise WrongOrigin("other_origin", f"{_shown(url.origin)} is not {there}, which the token is for")
 
     def _calls_for_another(self, request: httpx2.Request, response: httpx2.Response, held: Held) -> bool:
         """Drops `held` when it was refused. True when the very request can be sent again."""
@@ -91,13 +100,29 @@ def checked_origin(url: str, *, plain_http: bool) -> str:
     if not isinstance(url, str):
         raise TypeError("base_url and origins are URLs, as text")
     parsed = httpx2.URL(url)
-    if parsed.scheme not in _SCHEMES or not parsed.host or parsed.userinfo:
+    if parsed.scheme not in _PORTS or not parsed.host or parsed.userinfo:
         raise ValueError("a token is bound to a URL such as https://billing.example.com, without a name or password")
     if not plain_http and not secure(url):
         raise ValueError(
             f"a token goes over https, or over http on this machine, not to {shown(url)!r}: see plain_http"
         )
     return url
+
+
+@contextmanager
+def _named(url: httpx2.URL) -> Iterator[None]:
+    """An error of a source leaves with the origin that its token is wanted for."""
+    try:
+        yield
+    except OutboundError as error:  # one for this caller alone
+        error.detail = f"{error.detail or 'no token'} for {_shown(url.origin)}"
+        raise
+
+
+def _shown(origin: httpx2.Origin) -> str:
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    port = "" if origin.port in {None, _PORTS.get(origin.scheme)} else f":{origin.port}"
+    return f"{origin.scheme}://{host}{port}"
 
 
 def _carrying(request: httpx2.Request, held: Held) -> httpx2.Request:

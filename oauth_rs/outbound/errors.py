@@ -12,11 +12,18 @@ too where the provider refuses this application itself, which whoever runs it ca
 
 
 class OutboundError(Exception):
-    """`reason` is stable, snake_case and meant for logs; it never holds a token, a secret, or what a server wrote."""
+    """`reason` is stable, snake_case and meant for logs; it never holds a token, a secret, or what a server wrote.
 
-    def __init__(self, reason: str) -> None:
+    `detail` says in words what it is about, as far as that is known: the issuer, the origins. It is "" otherwise.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
 class TokenRefused(OutboundError):

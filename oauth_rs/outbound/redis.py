@@ -106,5 +106,9 @@ class RedisTokens:
 
     def _tell(self, error: Exception) -> None:
         """Logs what is wrong, now and then, by its kind alone: what it says may be a token."""
-        if self._quiet.ends(self._monotonic()):
+        if not self._quiet.ends(self._monotonic()):
+            return
+        if isinstance(error, InvalidToken):
+            logger.warning("tokens are not shared: none of `keys` fits what another process has put into Redis")
+        else:
             logger.warning("tokens are not shared, Redis cannot be used: %s", type(error).__name__)

@@ -217,7 +217,10 @@ class TokenSource:
         if isinstance(failure, Unavailable):
             wait = max(self._wait(self._clock()), failure.retry_after)
             return Unavailable(failure.reason, UNREACHABLE, retry_after=wait)
-        return copy(failure)
+        again = copy(failure)
+        if isinstance(again, OutboundError):
+            again.detail = f"no token of {self._name}"
+        return again
 
     def _ours(self) -> _Ours:
         # setdefault is atomic: threads that come first in a process, all at once, get the same one.

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from oauth_rs.outbound.auth import BearerAuth, Held, checked_origin
-from oauth_rs.outbound.errors import WrongOrigin
+from oauth_rs.outbound.errors import TokenRefused, WrongOrigin
 from tests.outbound.provider import API
 
 TLS = ssl.create_default_context()  # read once: it takes longer than most of these exchanges
@@ -203,6 +203,57 @@ def test_an_auth_without_origins_is_bound_by_its_first_call(api: API, other: API
         blocking(auth, "GET", f"{other.url}/x")
     assert blocking(auth, "GET", f"{api.url}/y") == 200
     assert not other.seen
+
+
+def message(auth: BearerAuth, url: str) -> str:
+    with pytest.raises(WrongOrigin) as caught:
+        next(auth.sync_auth_flow(httpx2.Request("GET", url)))
+    return str(caught.value)
+
+
+def test_a_call_that_is_not_sent_says_where_it_would_have_gone() -> None:
+    auth = BearerAuth(Script("t1"), f"{BOUND}/v1", "https://[2001:db8::1]:8443")
+    assert message(auth, "https://ada:s3cret@other.example:444/x?token=s3cret") == (
+        "other_origin: https://other.example:444 is not https://[2001:db8::1]:8443, "
+        "https://billing.example.com, which the token is for"
+    )
+    assert message(auth, "http://billing.example.com/x?token=s3cret") == (
+        "plain_http: http://billing.example.com is not https"
+    )
+    plain = BearerAuth(Script("t1"), BOUND, plain_http=True)
+    assert message(plain, "ftp://billing.example.com/").startswith("other_origin: ftp://billing.example.com")
+
+
+class Refuses(Script):
+    def get(self) -> Held:
+        raise TokenRefused("invalid_scope", "no token of https://id.example.com")
+
+    async def get_awaiting(self) -> Held:
+        raise TokenRefused("access_denied")
+
+
+def test_an_error_of_a_source_says_for_which_origin_there_is_no_token(api: API, send: Send) -> None:
+    with pytest.raises(TokenRefused) as caught:
+        send(BearerAuth(Refuses("t1")), "GET", f"{api.url}/bills?token=s3cret")
+    assert (
+        str(caught.value)
+        == {
+            "invalid_scope": f"invalid_scope: no token of https://id.example.com for {api.url}",
+            "access_denied": f"access_denied: no token for {api.url}",
+        }[caught.value.reason]
+    )
+
+
+def test_so_does_one_of_the_second_attempt(api: API, send: Send) -> None:
+    class Once(Script):
+        def refused(self, token: Held, /) -> bool:
+            self.get = Refuses("t2").get  # type: ignore[method-assign]
+            self.get_awaiting = Refuses("t2").get_awaiting  # type: ignore[method-assign]
+            return super().refused(token)
+
+    api.good = set()
+    with pytest.raises(TokenRefused, match=f"for {api.url}$"):
+        send(BearerAuth(Once("t1")), "GET", f"{api.url}/bills")
 
 
 def test_an_auth_may_be_bound_to_several_origins(api: API, other: API) -> None:

@@ -1,6 +1,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import pytest
@@ -31,6 +32,12 @@ def test_an_error_is_its_reason_and_none_of_a_callers(kind: type[OutboundError])
     )
     assert isinstance(error, OutboundError)
     assert not isinstance(error, OAuthError)
+
+
+def test_an_error_says_what_it_is_about_beside_its_reason() -> None:
+    error = copy(TokenRefused("invalid_scope", "no token of https://id.example.com"))
+    assert str(error) == "invalid_scope: no token of https://id.example.com"
+    assert (error.reason, error.detail) == ("invalid_scope", "no token of https://id.example.com")
 
 
 # What the callers of a protected API get when a handler lets an error escape

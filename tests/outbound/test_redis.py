@@ -99,6 +99,14 @@ def test_an_old_key_still_reads_and_the_newest_writes(server: RedisServer, clock
     assert RedisTokens(server.url, keys=[KEY], clock=clock).get(HERE) == TOKEN
 
 
+def test_a_key_that_does_not_fit_is_told_as_one(
+    server: RedisServer, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    RedisTokens(server.url, keys=[OLD_KEY], clock=clock).put(HERE, TOKEN)
+    assert RedisTokens(server.url, keys=[KEY], clock=clock).get(HERE) is None
+    assert caplog.messages == ["tokens are not shared: none of `keys` fits what another process has put into Redis"]
+
+
 # Whoever can write to Redis
 
 

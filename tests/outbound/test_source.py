@@ -494,6 +494,11 @@ def test_a_function_that_raises_is_an_outage_and_backs_off(make: Make) -> None:
     wait_until(no_thread_is_left, SECONDS)
 
 
+def test_a_refusal_names_whose_token_there_is_not(source: TokenSource, provider: Provider) -> None:
+    provider.answers["/token"] = (400, {"error": "invalid_scope"})
+    assert [str(failed(source)) for _ in range(2)] == ["invalid_scope: no token of a provider"] * 2
+
+
 def test_an_outage_that_a_function_tells_of_is_one(make: Make) -> None:
     def ask(_refused: str) -> Flow[Token]:
         yield from Call(blocking=raising(Unavailable("credentials_unavailable", "x")))

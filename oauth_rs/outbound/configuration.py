@@ -1,7 +1,7 @@
 """Connections as data, so that they may stand in a TOML, YAML or JSON file; docs/outbound.md shows every option.
 
-No secret stands in a file: it names the environment variable or the file that has it. Refresh tokens and plain http are
-for code alone. Asks no provider: a token is got when the first call needs one.
+No secret stands in a file: it names the environment variable or the file that has it. Code gives the stores of refresh
+tokens, which change, and it alone allows plain http. Asks no provider: a token is got when the first call needs one.
 """
 
 import os
@@ -19,11 +19,13 @@ from ..fetch import HTTPSettings
 from ..flow import Certificate
 from .client_credentials import ClientCredentials
 from .connections import Connection, Connections
+from .refresh_token import RefreshToken, RefreshTokenStore
 from .source import HTTP, SharedTokens
 from .token_exchange import TokenExchange
 
-_KINDS = ("client_credentials", "token_exchange")
-_ASKED = ("scopes", "audience", "resource", "extra", "token_endpoint")  # options of both kinds, under the same names
+_KINDS = ("client_credentials", "token_exchange", "refresh_token")
+_ASKED = ("scopes", "audience", "resource", "extra", "token_endpoint")  # options of sources, under the same names
+_NO_STORES: Mapping[str, RefreshTokenStore] = {}
 _SECRET = ("client_secret_env", "client_secret_file")
 # The ways to prove who asks, and the options that belong to each.
 _AUTHS: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +46,7 @@ def read_connections(
     environ: Mapping[str, str] = os.environ,
     http: HTTPSettings = HTTP,
     shared: SharedTokens | None = None,
+    stores: Mapping[str, RefreshTokenStore] = _NO_STORES,
 ) -> Connections:
     """The connections in the section `connections` of the file at `path`; other sections are left alone.
 
@@ -53,7 +56,9 @@ def read_connections(
     document = load(path)
     section = document.section("connections")
     with document.located("connections"):
-        return connections_of(section, folder=Path(path).parent, environ=environ, http=http, shared=shared)
+        return connections_of(
+            section, folder=Path(path).parent, environ=environ, http=http, shared=shared, stores=stores
+        )
 
 
 def connections_of(
@@ -63,16 +68,24 @@ def connections_of(
     environ: Mapping[str, str] = os.environ,
     http: HTTPSettings = HTTP,
     shared: SharedTokens | None = None,
+    stores: Mapping[str, RefreshTokenStore] = _NO_STORES,
 ) -> Connections:
     """The connections that `data` says, which is the content of a section `connections`: options by name.
 
     `environ` has the secrets that stand in no file. `http` and `shared` are those of ClientCredentials, for all of
-    them. Raises EntryError, a ValueError whose `path` leads to the entry to mend, and TypeError for what is no mapping.
+    them. `stores` has the refresh token of each connection of the kind `refresh_token`, by the name of the connection.
+    Raises EntryError, a ValueError whose `path` leads to the entry to mend, and TypeError for what is no mapping.
     """
     if not isinstance(data, Mapping):
         raise TypeError("connections are a mapping of names to options")
+    if not isinstance(stores, Mapping):
+        raise TypeError("stores maps names of connections to stores of refresh tokens")
     entries = (_Entry(name, options, Path(folder), environ) for name, options in data.items())
-    return Connections({entry.name: _connection(entry, http, shared) for entry in entries})
+    made = {entry.name: _connection(entry, http, shared, stores) for entry in entries}
+    for name in stores:
+        if name not in made:
+            raise ValueError(f"stores names {name!r}, and there is no such connection: {meant(name, made)}")
+    return Connections(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +155,25 @@ class _Entry:
         return secret
 
 
-def _connection(entry: _Entry, http: HTTPSettings, shared: SharedTokens | None) -> Connection:
+def _connection(
+    entry: _Entry, http: HTTPSettings, shared: SharedTokens | None, stores: Mapping[str, RefreshTokenStore]
+) -> Connection:
     _check_options(entry)
     kind, client = entry.choice("kind", _KINDS), _client(entry)
     asked = {option: entry.options[option] for option in _ASKED if option in entry.options}
+    if kind != "client_credentials" and "method" in entry.options:
+        raise entry.error("method is for client_credentials: other tokens are asked for by POST", "method")
+    if (kind == "refresh_token") != (entry.name in stores):
+        raise entry.error("a connection has kind = 'refresh_token', and a store in stores=, or neither", "kind")
+    make: Any = TokenExchange
     if kind == "client_credentials":
-        method = entry.choice("method", ("POST", "GET"))
-        make: Any = ClientCredentials
-        asked |= {"method": method, "shared": shared}
-    elif "method" in entry.options:
-        raise entry.error("method is for client_credentials: tokens are exchanged by POST", "method")
-    else:
-        make = TokenExchange
+        make = ClientCredentials
+        asked |= {"method": entry.choice("method", ("POST", "GET")), "shared": shared}
+    elif kind == "refresh_token":
+        if "audience" in asked:
+            raise entry.error("audience does not belong to kind = 'refresh_token': resource does", "audience")
+        make = RefreshToken
+        asked["store"] = stores[entry.name]
     with entry.placed():
         source = make(entry.text("issuer"), client=client, http=http, **asked)
     with entry.placed("base_url"):

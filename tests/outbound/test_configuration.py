@@ -13,7 +13,7 @@ from oauth_rs.entries import EntryError
 from oauth_rs.fetch import HTTPSettings
 from oauth_rs.outbound import Connections, connections_of, read_connections
 from tests.conftest import Written
-from tests.outbound.provider import API, SECRET, Provider
+from tests.outbound.provider import API, SECRET, Provider, granted
 from tests.support.trusting import certificate_of
 
 ENVIRON = {"BILLING_SECRET": SECRET, "EMPTY": ""}
@@ -185,7 +185,59 @@ def test_settings_and_shared_tokens_hold_for_all(provider: Provider) -> None:
     assert shelf.tokens == ["token-1", "token-2"]
 
 
+class Kept:
+    """A store of refresh tokens."""
+
+    def __init__(self) -> None:
+        self.value = "r-1"
+
+    def load(self) -> str:
+        return self.value
+
+    def save(self, refresh_token: str, /) -> None:
+        self.value = refresh_token
+
+
+MAIL = {**BILLING, "kind": "refresh_token"}
+
+
+def test_a_refresh_token_is_in_a_store_that_code_gives(provider: Provider, api: API, written: Written) -> None:
+    provider.answers["/token"] = granted("token-1", refresh_token="r-2")
+    options = {**MAIL, "issuer": provider.url, "base_url": api.url, "scopes": ["mail"], "resource": "https://a.example"}
+    path, store = written("a.json", json.dumps({"connections": {"mail": options, "billing": BILLING}})), Kept()
+    outbound = read_connections(path, environ=ENVIRON, stores={"mail": store})
+    with outbound["mail"].client() as client:
+        assert client.get("/").status_code == 200
+    asked = dict(provider.asked[-1].fields)
+    assert (asked["refresh_token"], asked["scope"], asked["resource"]) == ("r-1", "mail", "https://a.example")
+    assert (api.sent, store.value) == (["token-1"], "r-2")
+
+
 # Mistakes
+
+
+@pytest.mark.parametrize(
+    ("options", "stores", "message"),
+    [
+        (MAIL, {}, "connection 'mail': a connection has kind = 'refresh_token', and a store"),
+        (BILLING, {"mail": Kept()}, "connection 'mail': a connection has kind = 'refresh_token', and a store"),
+        (MAIL, {"mail": Kept(), "male": Kept()}, "stores names 'male', and there is no such connection: did you mean"),
+        (MAIL, {"mail": "r-1"}, "connection 'mail': store has the functions"),
+        ({**MAIL, "audience": "a"}, {"mail": Kept()}, "connection 'mail': audience does not belong to kind"),
+        ({**MAIL, "method": "POST"}, {"mail": Kept()}, "connection 'mail': method is for client_credentials"),
+    ],
+    ids=str,
+)
+def test_a_store_belongs_to_a_connection_that_needs_one(
+    options: dict[str, Any], stores: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        connections_of({"mail": options}, environ=ENVIRON, stores=stores)
+
+
+def test_stores_are_a_mapping() -> None:
+    with pytest.raises(TypeError, match="stores maps names"):
+        connections_of({"mail": MAIL}, environ=ENVIRON, stores=Kept())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -195,9 +247,10 @@ def test_settings_and_shared_tokens_hold_for_all(provider: Provider) -> None:
         *(({option: 5}, option, f"{option} is text") for option in ("base_url", "issuer", "auth", "token_endpoint")),
         *(({option: ""}, option, f"{option} is text") for option in ("kid", "client_secret_env", "client_id")),
         ({"auth": "baisc"}, "auth", "did you mean 'basic'?"),
-        ({"kind": "refresh_token"}, "kind", "kind is one of client_credentials, token_exchange"),
+        ({"kind": "refresh"}, "kind", "kind is one of client_credentials, token_exchange, refresh_token"),
         ({"method": "get"}, "method", "did you mean 'GET'?"),
-        ({"kind": "token_exchange", "method": "POST"}, "method", "tokens are exchanged by POST"),
+        ({"kind": "token_exchange", "method": "POST"}, "method", "other tokens are asked for by POST"),
+        ({"kind": "refresh_token"}, "kind", "a store in stores="),
         ({"method": "GET", "auth": "post"}, "", "would stand in the URL"),
         ({"base_url": "http://billing.internal"}, "base_url", "a token goes over https"),
         ({"issuer": "http://id.internal"}, "", "tokens are asked for over https"),

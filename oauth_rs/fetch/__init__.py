@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
+from heapq import heappop, heappush
+from itertools import count
 from typing import Generic, TypeAlias, TypeVar
 
 import anyio
@@ -18,7 +20,7 @@ import httpx2
 
 from ..errors import Unavailable
 from ..flow import Certificate, Fetch, Pace, Reply
-from .causes import FailedExchanges
+from .causes import FailedExchanges, is_out_of_files
 from .certificates import ShownCertificate
 
 TIMEOUT = 5.0  # seconds for one exchange; discovery and keys may take up to four
@@ -29,6 +31,8 @@ _EXAMPLE = "as tls=lambda: ssl.create_default_context(cafile='ca.pem')"
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, UnicodeError)
 # For those who ask to tell of: a place where metadata might be may well redirect, or have a long page.
 _CAUSES = {"redirected": "a redirect", "reply_too_large": "a longer one than allowed"}
+
+_FAILED = frozenset({"fetch_failed", "fetch_busy"})
 
 Outcome: TypeAlias = Reply | str  # an answer, or the reason why there is none
 E = TypeVar("E", bound=threading.Event | anyio.Event)
@@ -101,7 +105,7 @@ class HTTPSettings:
 
     def failed(self, fetch: Fetch, error: Exception) -> str:
         """The `reason` for `error`, one of FAILURES or an Unavailable, by which `fetch` ended; the log tells why."""
-        if not isinstance(error, Unavailable) or (error.reason == "fetch_failed" and error.cause):
+        if not isinstance(error, Unavailable) or (error.reason in _FAILED and error.cause):
             self._failed.tell(fetch, error, time.monotonic())
         return reason(error)
 
@@ -130,13 +134,50 @@ class Flight(Generic[E]):
         self.outcome: Outcome | None = None
         self._ends_at = time.monotonic() + timeout
 
-    def end(self, outcome: Outcome, *, shared: float) -> None:
+    def end(self, outcome: Outcome | None, *, shared: float) -> None:
         self.outcome = outcome
         self._ends_at = time.monotonic() + shared
         self.done.set()
 
     def joinable(self) -> bool:
         return time.monotonic() < self._ends_at
+
+
+class Flights(Generic[E]):
+    """The flights of one event loop or process, by what equal fetches share."""
+
+    __slots__ = ("_ended", "_numbers", "of")
+
+    def __init__(self) -> None:
+        self.of: dict[object, Flight[E]] = {}
+        self._ended: list[tuple[float, int, object, Flight[E]]] = []  # a heap: the first to be forgotten comes first
+        self._numbers = count()
+
+    def joinable(self, key: object) -> Flight[E] | None:
+        """The flight that a fetch may join."""
+        flight = self.of.get(key)
+        return flight if flight is not None and flight.joinable() else None
+
+    def begin(self, key: object, done: E, *, timeout: float) -> Flight[E]:
+        """A new flight; those that are shared no more are forgotten."""
+        now = time.monotonic()
+        while self._ended and self._ended[0][0] <= now:
+            self._forget(*heappop(self._ended)[2:])
+        flight = self.of[key] = Flight(done, timeout=timeout)
+        return flight
+
+    def end(self, key: object, flight: Flight[E], outcome: Outcome | None, *, shared: float) -> None:
+        """`flight` has ended, and serves those who come for `shared` seconds; None where nobody finished it."""
+        # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
+        if outcome is None or not shared:
+            self._forget(key, flight)
+        else:
+            heappush(self._ended, (time.monotonic() + shared, next(self._numbers), key, flight))
+        flight.end(outcome, shared=shared)
+
+    def _forget(self, key: object, flight: Flight[E]) -> None:
+        if self.of.get(key) is flight:  # not one that took its place when its time was up
+            del self.of[key]
 
 
 class Collected:
@@ -170,6 +211,8 @@ def reason(error: Exception) -> str:
     """The `reason` for one of FAILURES, or of an Unavailable."""
     if isinstance(error, Unavailable):
         return error.reason
+    if is_out_of_files(error):
+        return "fetch_busy"
     return "fetch_timeout" if isinstance(error, TimeoutError | httpx2.TimeoutException) else "fetch_failed"
 
 

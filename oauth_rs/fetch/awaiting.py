@@ -6,7 +6,7 @@ See the package for what an exchange is held to.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -14,8 +14,18 @@ from anyio.lowlevel import RunVar
 
 from ..errors import Unavailable
 from ..flow import Call, Effect, Fetch, ReadBody, Reply, Run, T
-from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers
+from ..urls import shown
+from . import FAILURES, Collected, Flights, HTTPSettings, Outcome, answer, headers, no_answer
 from .blocking import BlockingHTTP
+
+MAX_AT_ONCE = 100  # exchanges with one URL: each takes a socket, and callers who send junk may be any number
+
+
+class _Here(NamedTuple):
+    """What belongs to one event loop: what is under way, and how many exchanges with each URL there may be."""
+
+    flights: Flights[anyio.Event]
+    lanes: dict[str, anyio.CapacityLimiter]
 
 
 async def _no_body(_limit: int) -> bytes:
@@ -28,7 +38,7 @@ class AwaitingHTTP:
     def __init__(self, settings: HTTPSettings) -> None:
         self._settings = settings
         self._aside = BlockingHTTP(settings)
-        self._flights: RunVar[dict[object, Flight[anyio.Event]]] = RunVar(f"oauth_rs.flights.{id(self)}")
+        self._of_loop: RunVar[_Here] = RunVar(f"oauth_rs.fetches.{id(self)}")
 
     async def drive(self, run: Run[T], read_body: Callable[[int], Awaitable[bytes | None]] = _no_body) -> T:
         """The result of `run`, whatever it asks for. Raises what the flow raises."""
@@ -44,27 +54,22 @@ class AwaitingHTTP:
     async def fetch(self, fetch: Fetch) -> Reply:
         """The answer to `fetch`, or to an equal one under way on this event loop.
 
-        Raises Unavailable (`fetch_failed`, `fetch_timeout`, `reply_too_large`, `redirected`).
+        Raises Unavailable (`fetch_failed`, `fetch_timeout`, `fetch_busy`, `reply_too_large`, `redirected`).
         """
-        flights = self._flights.get({})
-        self._flights.set(flights)
+        here = self._here()
         key = fetch.shared_by
-        while (flight := flights.get(key)) is not None and flight.joinable():
+        while (flight := here.flights.joinable(key)) is not None:
             await flight.done.wait()
             if flight.outcome is not None:
                 return answer(flight.outcome)
             # Whoever led was cancelled: look again, perhaps to lead.
-        for ended in [one for one, flight in flights.items() if not flight.joinable()]:
-            del flights[ended]
-        flight = flights[key] = Flight(anyio.Event(), timeout=self._settings.timeout_of(fetch))
+        flight = here.flights.begin(key, anyio.Event(), timeout=self._settings.timeout_of(fetch))
+        outcome = None
         try:
-            flight.end(await self._perform(fetch), shared=fetch.shared)
+            outcome = await self._perform(fetch, here.lanes)
         finally:
-            # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
-            if (flight.outcome is None or not fetch.shared) and flights.get(key) is flight:
-                del flights[key]  # not one that took its place when its time was up
-            flight.done.set()
-        return answer(flight.outcome)
+            here.flights.end(key, flight, outcome, shared=fetch.shared)
+        return answer(outcome)
 
     async def _answer(self, effect: Effect, read_body: Callable[[int], Awaitable[bytes | None]]) -> Any:
         if isinstance(effect, Fetch):
@@ -76,12 +81,32 @@ class AwaitingHTTP:
         # A task would need a nursery under trio and an owner under asyncio; a thread needs neither.
         return self._aside.aside(effect)
 
-    async def _perform(self, fetch: Fetch) -> Outcome:
+    def _here(self) -> "_Here":
         try:
-            with anyio.fail_after(self._settings.timeout_of(fetch)):
-                return await self._exchange(fetch)
+            return self._of_loop.get()
+        except LookupError:
+            here = _Here(Flights(), {})
+            self._of_loop.set(here)
+            return here
+
+    async def _perform(self, fetch: Fetch, lanes: dict[str, anyio.CapacityLimiter]) -> Outcome:
+        place, timeout = shown(fetch.url), self._settings.timeout_of(fetch)
+        lane, who = lanes.setdefault(place, anyio.CapacityLimiter(MAX_AT_ONCE)), object()
+        try:
+            with anyio.move_on_after(timeout) as waiting:
+                await lane.acquire_on_behalf_of(who)
+            if waiting.cancelled_caught:
+                raise no_answer("fetch_busy", f"{MAX_AT_ONCE} others ask it already")
+            try:
+                with anyio.fail_after(timeout):
+                    return await self._exchange(fetch)
+            finally:
+                lane.release_on_behalf_of(who)
         except (Unavailable, *FAILURES) as error:  # TimeoutError among them
             return self._settings.failed(fetch, error)
+        finally:
+            if not lane.borrowed_tokens and lanes.get(place) is lane:
+                del lanes[place]
 
     async def _exchange(self, fetch: Fetch) -> Reply:
         async with (

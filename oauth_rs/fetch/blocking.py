@@ -11,13 +11,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import OAuthError, Unavailable
 from ..flow import Aside, Call, Effect, Fetch, ReadBody, Reply, Run, T
 from ..traces import trace_of
-from . import FAILURES, Collected, Flight, HTTPSettings, Outcome, answer, headers, no_answer
+from . import FAILURES, Collected, Flight, Flights, HTTPSettings, Outcome, answer, headers, no_answer
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}  # by process id
 _NEW_SOCKET = ("connect_tcp.complete", "start_tls.complete")
@@ -25,12 +24,14 @@ _NEW_SOCKET = ("connect_tcp.complete", "start_tls.complete")
 logger = logging.getLogger("oauth_rs")
 
 
-@dataclass(slots=True)
-class _Flights:
+class _Flights(Flights[threading.Event]):
     """Belongs to one process: a fork must not inherit a lock that somebody holds, nor a flight that nobody flies."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    of: dict[object, Flight[threading.Event]] = field(default_factory=dict)
+    __slots__ = ("lock",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
 
 
 def _no_body(_limit: int) -> bytes:
@@ -58,7 +59,7 @@ class BlockingHTTP:
     def fetch(self, fetch: Fetch) -> Reply:
         """The answer to `fetch`, or to an equal one under way.
 
-        Raises Unavailable (`fetch_failed`, `fetch_timeout`, `reply_too_large`, `redirected`).
+        Raises Unavailable (`fetch_failed`, `fetch_timeout`, `fetch_busy`, `reply_too_large`, `redirected`).
         """
         flight, leads = self._join(fetch)
         if not leads:
@@ -97,14 +98,11 @@ class BlockingHTTP:
     def _join(self, fetch: Fetch) -> tuple[Flight[threading.Event], bool]:
         flights = self._here()
         with flights.lock:
-            flight = flights.of.get(fetch.shared_by)
-            if flight is not None and flight.joinable():
+            flight = flights.joinable(fetch.shared_by)
+            if flight is not None:
                 return flight, False
-            for ended in [one for one, flight in flights.of.items() if not flight.joinable()]:
-                del flights.of[ended]
             timeout = self._settings.timeout_of(fetch)
-            flight = flights.of[fetch.shared_by] = Flight(threading.Event(), timeout=timeout)
-            return flight, True
+            return flights.begin(fetch.shared_by, threading.Event(), timeout=timeout), True
 
     def _here(self) -> _Flights:
         # setdefault is atomic: threads that come first in a process, all at once, get the same ones.
@@ -125,10 +123,7 @@ class BlockingHTTP:
     def _land(self, fetch: Fetch, flight: Flight[threading.Event], outcome: Outcome, *, shared: float) -> None:
         flights = self._here()
         with flights.lock:
-            # What was asked may hold a token, and so may the answer: neither is kept for longer than it is shared.
-            if not shared and flights.of.get(fetch.shared_by) is flight:
-                del flights.of[fetch.shared_by]
-            flight.end(outcome, shared=shared)
+            flights.end(fetch.shared_by, flight, outcome, shared=shared)
 
     def _exchange(self, fetch: Fetch, line: "_Line") -> Reply:
         deadline = time.monotonic() + self._settings.timeout_of(fetch)

@@ -4,6 +4,7 @@ Under each HTTP client, and each event loop, what happened lies at another depth
 is looked at too, the nearest first. Does not decide what is answered for it.
 """
 
+import errno
 import logging
 import socket
 import ssl
@@ -17,6 +18,7 @@ from ..quiet import MINUTE, Quiets
 from ..urls import shown
 
 MAX_DEPTH = 20  # exceptions that are looked at: they have been raised from one another in a circle before
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _CLOSED = "connection closed"
 _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (ssl.SSLCertVerificationError, "certificate verify failed"),
@@ -67,6 +69,8 @@ def cause_of(error: BaseException) -> str:
     """What happened, as `connection refused`."""
     if isinstance(error, Unavailable):
         return error.cause
+    if is_out_of_files(error):
+        return "this process can open no further files"
     for one in _chain(error):
         for kind, cause in _CAUSES:
             if isinstance(one, kind):
@@ -81,6 +85,11 @@ def complaint_of(error: BaseException) -> str:
         if "ALERT" in alert:
             return next((words for name, words in _OF_OURS.items() if name in alert), "")
     return ""
+
+
+def is_out_of_files(error: BaseException) -> bool:
+    """True where this process or machine can open no further socket: no fault of the server."""
+    return any(isinstance(one, OSError) and one.errno in _NO_FILES for one in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

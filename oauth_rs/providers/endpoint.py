@@ -121,7 +121,7 @@ class Endpoint:
         except Unavailable as error:
             if error.reason in _ABOUT_THE_TOKEN:
                 self._breaker.answered()
-            else:
+            elif error.reason != "fetch_busy":  # which says nothing of the endpoint: nobody got as far
                 self._failed(call)
             raise
         self._breaker.answered()

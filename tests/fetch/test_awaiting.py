@@ -14,7 +14,7 @@ import trustme
 from anyio.lowlevel import checkpoint
 
 from oauth_rs.errors import InvalidToken, Unavailable
-from oauth_rs.fetch import Flight, HTTPSettings
+from oauth_rs.fetch import Flight, HTTPSettings, awaiting
 from oauth_rs.fetch.awaiting import AwaitingHTTP
 from oauth_rs.flow import Aside, Call, Fetch, Flow, ReadBody, Reply, Run
 from tests.support.misbehaving import FAILING, Floods, Held, silent, slowly
@@ -186,7 +186,7 @@ async def test_an_answer_is_shared_for_its_seconds_and_no_longer(http: AwaitingH
 async def test_answers_are_not_kept_once_they_are_no_longer_shared(http: AwaitingHTTP, web: ScriptedServer) -> None:
     for number in range(20):
         await http.fetch(Fetch("GET", f"{web.url}/{number}", shared=1e-9))
-    assert len(http._flights.get()) == 1
+    assert len(http._of_loop.get().flights.of) == 1
 
 
 async def test_nothing_is_kept_of_what_is_not_shared(http: AwaitingHTTP, web: ScriptedServer) -> None:
@@ -194,7 +194,7 @@ async def test_nothing_is_kept_of_what_is_not_shared(http: AwaitingHTTP, web: Sc
     await http.fetch(Fetch("GET", f"{web.url}/", headers=(("X", "secret"),)))
     with pytest.raises(Unavailable):
         await http.fetch(Fetch("GET", "http://127.0.0.1:1/", headers=(("X", "secret"),)))
-    assert http._flights.get() == {}
+    assert http._of_loop.get().flights.of == {}
 
 
 async def test_when_the_leader_is_cancelled_one_follower_takes_over(http: AwaitingHTTP, web: ScriptedServer) -> None:
@@ -239,17 +239,17 @@ async def test_a_cancelled_leader_whose_time_was_up_leaves_its_successor_alone(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(http.fetch, fetch)
         await asked(web)
-        successor = http._flights.get()[fetch] = Flight(anyio.Event(), timeout=60)
+        successor = http._of_loop.get().flights.of[fetch] = Flight(anyio.Event(), timeout=60)
         tasks.cancel_scope.cancel()
     held.let_go()
-    assert http._flights.get() == {fetch: successor}
+    assert http._of_loop.get().flights.of == {fetch: successor}
 
 
 async def test_a_follower_of_a_leader_that_is_overdue_starts_anew(http: AwaitingHTTP, web: ScriptedServer) -> None:
     web.answers["/"] = b"{}"
     fetch = Fetch("GET", f"{web.url}/")
     await http.fetch(Fetch("GET", f"{web.url}/other"))
-    http._flights.get()[fetch] = Flight(anyio.Event(), timeout=0)
+    http._of_loop.get().flights.of[fetch] = Flight(anyio.Event(), timeout=0)
     assert (await http.fetch(fetch)).status == 200
 
 
@@ -421,3 +421,59 @@ async def test_a_request_whose_client_is_gone_stops_a_coroutine_function(http: A
 async def test_a_call_of_nothing_is_a_mistake(http: AwaitingHTTP) -> None:
     with pytest.raises(TypeError, match="a Call names a function"):
         await http.drive(Run(asking(Call())))
+
+
+# Many at once
+
+
+async def test_exchanges_with_one_url_wait_for_one_another(
+    http: AwaitingHTTP, web: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "MAX_AT_ONCE", 2)
+    held = web.answers["/"] = Held(b"{}")
+    web.answers["/other"] = b"{}"
+    tokens = [Fetch("POST", f"{web.url}/", body=b"%d" % number, flight=b"%d" % number) for number in range(6)]
+    results: list[Any] = []
+
+    async def all_of_them() -> None:
+        results.extend(await gather(http, tokens))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(all_of_them)
+        await asked(web, 2)
+        assert (await http.fetch(Fetch("GET", f"{web.url}/other"))).body == b"{}"  # which has a lane of its own
+        await anyio.sleep(0.1)
+        assert web.hits["/"] == 2
+        held.let_go()
+    assert [result.body for result in results] == [b"{}"] * 6
+    assert not http._of_loop.get().lanes
+
+
+async def test_who_waits_for_too_long_is_told_that_it_is_busy(
+    http: AwaitingHTTP, web: ScriptedServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(awaiting, "MAX_AT_ONCE", 1)
+    held = web.answers["/"] = Held(b"{}")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gather, http, [Fetch("POST", f"{web.url}/", body=b"a")])
+        await asked(web)
+        with pytest.raises(Unavailable, match="fetch_busy"):
+            await http.fetch(Fetch("POST", f"{web.url}/", body=b"b", timeout=0.1))
+        held.let_go()
+    assert f"{web.url}/ did not answer: 1 others ask it already" in caplog.text
+    assert (await http.fetch(Fetch("POST", f"{web.url}/", body=b"c"))).body == b"{}"
+
+
+async def test_a_task_that_is_cancelled_while_it_waits_takes_nobody_s_place(
+    http: AwaitingHTTP, web: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "MAX_AT_ONCE", 1)
+    held = web.answers["/"] = Held(b"{}")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gather, http, [Fetch("POST", f"{web.url}/", body=b"a")])
+        await asked(web)
+        with anyio.move_on_after(0.1):
+            await http.fetch(Fetch("POST", f"{web.url}/", body=b"b"))
+        held.let_go()
+    assert not http._of_loop.get().lanes
+    assert (await http.fetch(Fetch("POST", f"{web.url}/", body=b"c"))).body == b"{}"

@@ -1,3 +1,4 @@
+import errno
 import logging
 import socket
 import ssl
@@ -54,6 +55,10 @@ REFUSED = ConnectionRefusedError(111, "t0ken")
         (raised(httpx2.ReadError("t0ken"), ConnectionResetError(104, "t0ken")), "connection closed"),
         (httpx2.ConnectTimeout("t0ken"), "timed out"),
         (TimeoutError(), "timed out"),
+        (
+            raised(httpx2.ConnectError("t0ken"), OSError(errno.EMFILE, "t0ken")),
+            "this process can open no further files",
+        ),
         (httpx2.ProxyError("t0ken"), "the proxy did not let it through"),
         (httpx2.RemoteProtocolError("t0ken"), "no answer in HTTP"),
         (httpx2.UnsupportedProtocol("t0ken"), "no URL to fetch from"),

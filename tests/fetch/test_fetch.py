@@ -1,3 +1,4 @@
+import errno
 import ssl
 import threading
 from typing import Any
@@ -7,8 +8,10 @@ import httpx2
 import pytest
 
 from oauth_rs.errors import Unavailable
-from oauth_rs.fetch import FAILURES, Collected, Flight, HTTPSettings, answer, headers, no_answer, reason
+from oauth_rs.fetch import FAILURES, Collected, Flight, Flights, HTTPSettings, answer, headers, no_answer, reason
 from oauth_rs.flow import Fetch, Pace, Reply
+from tests.support.costing import cost
+from tests.support.playing import FakeClock
 from tests.support.serving import ScriptedServer
 
 FETCH = Fetch("GET", "https://id.example.com/jwks", (("Accept", "application/json"),), limit=10)
@@ -207,6 +210,8 @@ def test_no_encoding_is_asked_for() -> None:
         (httpx2.RemoteProtocolError(""), "fetch_failed"),
         (httpx2.InvalidURL(""), "fetch_failed"),
         (OSError(), "fetch_failed"),
+        (OSError(errno.EMFILE, ""), "fetch_busy"),
+        (OSError(errno.ENFILE, ""), "fetch_busy"),
         (UnicodeError(), "fetch_failed"),
         (no_answer("redirected"), "redirected"),
     ],
@@ -230,3 +235,42 @@ def test_each_caller_gets_an_error_of_its_own(outcome: Any, expected: str) -> No
             answer(outcome)
         errors.append(caught.value)
     assert errors[0] is not errors[1]
+
+
+# Flights
+
+
+def test_a_flight_is_joined_until_it_is_shared_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr("oauth_rs.fetch.time.monotonic", clock)
+    flights: Flights[threading.Event] = Flights()
+    begun = [flights.begin(name, threading.Event(), timeout=5) for name in "abc"]
+    assert flights.joinable("a") is begun[0]
+    flights.end("a", begun[0], "fetch_failed", shared=3)
+    flights.end("b", begun[1], "fetch_failed", shared=1)
+    flights.end("c", begun[2], None, shared=3)  # nobody finished it
+    assert [flights.joinable(name) for name in "abc"] == [*begun[:2], None]
+    clock.pass_seconds(1)
+    flights.begin("d", threading.Event(), timeout=5)
+    assert flights.of.keys() == {"a", "d"}
+    clock.pass_seconds(2)
+    assert flights.joinable("a") is None
+    flights.begin("e", threading.Event(), timeout=5)
+    assert flights.of.keys() == {"d", "e"}
+
+
+def test_a_flight_that_ends_late_leaves_its_successor_alone() -> None:
+    flights: Flights[threading.Event] = Flights()
+    late = flights.begin("a", threading.Event(), timeout=0)
+    successor = flights.begin("a", threading.Event(), timeout=60)
+    flights.end("a", late, "fetch_failed", shared=0)
+    assert flights.of == {"a": successor}
+
+
+def test_many_flights_cost_no_more_each_than_few() -> None:
+    def fly(number: int) -> None:
+        flights: Flights[threading.Event] = Flights()
+        for name in range(number):
+            flights.begin(name, threading.Event(), timeout=60)
+
+    assert cost(lambda: fly(8_000), rounds=2) < 20 * cost(lambda: fly(1_000), rounds=2)

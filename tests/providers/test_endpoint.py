@@ -638,3 +638,9 @@ def test_options_of_the_wrong_kind_say_how_to_mend_them(make: Callable[[], Endpo
 def test_a_call_takes_some_time(timeout: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Endpoint(URL, timeout=timeout)
+
+
+def test_what_is_busy_here_says_nothing_of_the_endpoint(endpoint: Endpoint) -> None:
+    for _ in range(9):
+        assert fails(endpoint, Unavailable("fetch_busy", "")).reason == "fetch_busy"
+    assert not rests(endpoint)

@@ -74,14 +74,14 @@ class ASGIRequest:
         return str(client[0]) if client else ""
 
     def header(self, name: bytes, /) -> Sequence[bytes]:
-        found: tuple[bytes, ...] = ()
+        found: list[bytes] = []
         for key, value in self._scope["headers"]:  # a comprehension is a call in Python 3.11
             if key == name:
-                found += (value,)
+                found.append(value)
         if not found and not name.islower():  # as an application may write it
             lower = name.lower()
             return () if lower == name else self.header(lower)
-        return found
+        return tuple(found)
 
 
 class _Nobody:

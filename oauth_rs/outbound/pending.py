@@ -1,12 +1,10 @@
 """One outcome that threads and tasks wait for, on any number of event loops, under asyncio and trio.
 
-What brings it about runs in a thread of its own, so it belongs to no event loop and dies with no caller; `Slots`
-bounds how many do. Knows nothing of tokens.
+What brings it about runs in a thread of its own, see turns.py, so it belongs to no event loop and dies with no caller.
+Knows nothing of tokens.
 """
 
 import asyncio
-import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -48,25 +46,6 @@ class Pending(Generic[T]):
         with anyio.move_on_after(self._patience):
             await ended.wait()
         return self._future.result() if self._future.done() else None
-
-
-class Slots:
-    """`count` slots in each process; a fork begins with all of them free."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._free: dict[int, threading.Semaphore] = {}  # by process id
-
-    def take(self) -> bool:
-        """False when none is free."""
-        return self._here().acquire(blocking=False)
-
-    def give_back(self) -> None:
-        self._here().release()
-
-    def _here(self) -> threading.Semaphore:
-        # setdefault is atomic: threads that come first in a process, all at once, get the same one.
-        return self._free.setdefault(os.getpid(), threading.Semaphore(self._count))
 
 
 def _wake(soon: Callable[..., Any], set_event: Callable[[], None], _future: Any) -> None:

@@ -1,6 +1,7 @@
-"""Work in threads of its own, so much of it at a time; the rest waits for its turn, first come, first served.
+"""Work in threads of its own, so much of it at a time; of the rest each waits for its turn.
 
-A fork begins with none under way and none waiting. Knows nothing of tokens.
+A fork begins with none under way and none waiting. Who comes when a slot is free goes before those who wait. Knows
+nothing of tokens. On an event loop exchanges are bounded by themselves, see fetch/awaiting.py.
 """
 
 import os
@@ -9,9 +10,26 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from .pending import Slots
-
 Work: TypeAlias = Callable[[], None]
+
+
+class Slots:
+    """`count` slots in each process; a fork begins with all of them free."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._free: dict[int, threading.Semaphore] = {}  # by process id
+
+    def take(self) -> bool:
+        """False when none is free."""
+        return self._here().acquire(blocking=False)
+
+    def give_back(self) -> None:
+        self._here().release()
+
+    def _here(self) -> threading.Semaphore:
+        # setdefault is atomic: threads that come first in a process, all at once, get the same one.
+        return self._free.setdefault(os.getpid(), threading.Semaphore(self._count))
 
 
 class Turns:
@@ -31,7 +49,7 @@ class Turns:
             return False
         queue.append(work)
         if self._slots.take():  # whoever ended meanwhile may not have seen it in the queue
-            self._start(queue, None)
+            self._start(queue, None)  # where no thread is to be had, the next who comes takes it along
         return True
 
     def _start(self, queue: deque[Work], first: Work | None) -> bool:

@@ -1,6 +1,5 @@
 import asyncio
 import logging
-import os
 import threading
 import time
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from oauth_rs.outbound.pending import Pending, Slots
+from oauth_rs.outbound.pending import Pending
 
 PATIENCE = 5.0
 
@@ -124,21 +123,3 @@ def test_an_event_loop_that_has_ended_is_not_woken(backend: str, caplog: pytest.
     with caplog.at_level(logging.DEBUG, logger="concurrent.futures"):
         pending.end("here")
     assert not [record for record in caplog.records if record.name == "concurrent.futures"]
-
-
-def test_there_are_so_many_slots_and_no_more() -> None:
-    slots = Slots(2)
-    assert [slots.take() for _ in range(4)] == [True, True, False, False]
-    slots.give_back()
-    assert [slots.take() for _ in range(2)] == [True, False]
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_begins_with_all_slots_free() -> None:
-    slots = Slots(1)
-    assert slots.take()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if slots.take() and not slots.take() else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert not slots.take()

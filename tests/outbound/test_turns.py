@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.outbound.turns import Turns, Work
+from oauth_rs.outbound.turns import Slots, Turns, Work
 from tests.outbound.provider import no_thread_is_left
 from tests.support.processes import in_child
 from tests.support.redis_server import wait_until
@@ -148,3 +148,21 @@ def test_a_fork_begins_with_nobody_waiting() -> None:
     assert in_child(child) == 0
     counted.gate.set()
     wait_until(lambda: counted.done == [0, 1], SECONDS)
+
+
+def test_there_are_so_many_slots_and_no_more() -> None:
+    slots = Slots(2)
+    assert [slots.take() for _ in range(4)] == [True, True, False, False]
+    slots.give_back()
+    assert [slots.take() for _ in range(2)] == [True, False]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_begins_with_all_slots_free() -> None:
+    slots = Slots(1)
+    assert slots.take()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if slots.take() and not slots.take() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert not slots.take()

@@ -14,6 +14,8 @@ from ..breaker import backoff
 from ..errors import InvalidToken, Unavailable
 from ..flow import Aside, Fetch, Flow, Reply
 from ..keys import KeySource
+from ..quiet import Troubles
+from ..urls import shown
 from .list_token import MAX_LIST_TOKEN, StatusList, StatusListToken
 
 TTL = 300.0  # seconds that a list is fresh which does not say
@@ -57,7 +59,7 @@ class _Held(NamedTuple):
 class RemoteStatusList:
     """The list at one address."""
 
-    __slots__ = ("_failures", "_held", "_is_kept", "_retry_at", "_sent_aside_at", "_signer", "_uri")
+    __slots__ = ("_failures", "_held", "_is_kept", "_retry_at", "_sent_aside_at", "_signer", "_troubles", "_uri")
 
     def __init__(self, uri: str, signer: Signer) -> None:
         self._uri = uri
@@ -66,6 +68,10 @@ class RemoteStatusList:
         self._failures = 0  # in a row
         self._retry_at = self._sent_aside_at = float("-inf")
         self._is_kept = True
+        self._troubles = Troubles()
+
+    def __str__(self) -> str:
+        return f"the status list {shown(self._uri)}"
 
     @property
     def stale_at(self) -> float:
@@ -140,10 +146,13 @@ class RemoteStatusList:
         try:
             reply = yield from Fetch("GET", self._uri, _ACCEPT, limit=MAX_LIST_TOKEN, shared=_SHARED)
             return self._other_than(before) or (yield from self._read(reply, before))
-        except Unavailable:
+        except Unavailable as error:
+            now = self._signer.monotonic()
+            self._troubles.tell(self, error.cause, now)
+            error.cause = ""
             if self._failures == failures and self._held is before:
                 self._failures = failures + 1
-                self._retry_at = self._signer.monotonic() + backoff(self._failures)
+                self._retry_at = now + backoff(self._failures)
             raise
 
     def _other_than(self, before: _Held | None) -> _Held | None:
@@ -153,14 +162,14 @@ class RemoteStatusList:
         try:
             return (yield from self._verified(reply, before))
         except (ValueError, InvalidToken) as error:  # InvalidToken: there is no such key
-            logger.warning("a status list of %s cannot be used: %s", self._signer.issuer, error)
-            raise Unavailable("status_list_unusable", _UNKNOWN) from error
+            cause = "no such key" if isinstance(error, InvalidToken) else str(error)
+            raise Unavailable("status_list_unusable", _UNKNOWN, cause=cause) from error
 
     def _verified(self, reply: Reply, before: _Held | None) -> Flow[_Held]:
         signer = self._signer
         basis = signer.keys.basis  # before the key is found: should the key go meanwhile, the list goes with it
         if reply.status != _OK:
-            raise ValueError("there is none")
+            raise ValueError(f"answered {reply.status}")
         token = StatusListToken(reply.body.strip())
         alg, kid = token.header.alg, token.header.kid
         if signer.algorithms is not None and alg not in signer.algorithms:

@@ -133,7 +133,25 @@ def test_an_answer_without_a_list_is_no_answer(make: Make, clocks: Clocks, answe
 
 def test_what_is_wrong_with_a_list_is_logged(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     refused(make().find(), (FETCH, reply(sub="https://id.example.com/2")))
-    assert caplog.messages == [f"a status list of {ISSUER} cannot be used: it is the list of another address"]
+    assert caplog.messages == [f"the status list {URI} gave no answer to use: it is the list of another address"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (Reply(404, b""), "answered 404"),
+        (reply(header={"kid": "k9"}), "no such key"),
+        (Unavailable("redirected", "", cause="a redirect"), "a redirect"),
+    ],
+)
+def test_why_there_is_no_list_is_told_once_a_minute(
+    make: Make, clocks: Clocks, caplog: pytest.LogCaptureFixture, answer: Any, cause: str
+) -> None:
+    remote = make()
+    for _ in range(3):
+        refused(remote.find(), (FETCH, answer))
+        clocks.pass_seconds(15)
+    assert caplog.messages == [f"the status list {URI} gave no answer to use: {cause}"]
 
 
 def test_attempts_back_off_while_they_fail(make: Make, clocks: Clocks) -> None:

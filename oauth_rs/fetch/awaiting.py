@@ -81,7 +81,7 @@ class AwaitingHTTP:
         # A task would need a nursery under trio and an owner under asyncio; a thread needs neither.
         return self._aside.aside(effect)
 
-    def _here(self) -> "_Here":
+    def _here(self) -> _Here:
         try:
             return self._of_loop.get()
         except LookupError:
@@ -91,19 +91,17 @@ class AwaitingHTTP:
 
     async def _perform(self, fetch: Fetch, lanes: dict[str, anyio.CapacityLimiter]) -> Outcome:
         place, timeout = shown(fetch.url), self._settings.timeout_of(fetch)
-        lane, who = lanes.setdefault(place, anyio.CapacityLimiter(MAX_AT_ONCE)), object()
+        lane = lanes.get(place) or lanes.setdefault(place, anyio.CapacityLimiter(MAX_AT_ONCE))
+        # Who had to wait had less time than an exchange may take: no fault of the server.
+        had_to_wait = lane.available_tokens < 1
         try:
-            with anyio.move_on_after(timeout) as waiting:
-                await lane.acquire_on_behalf_of(who)
-            if waiting.cancelled_caught:
-                raise no_answer("fetch_busy", f"{MAX_AT_ONCE} others ask it already")
-            try:
-                with anyio.fail_after(timeout):
+            with anyio.fail_after(timeout):
+                async with lane:
                     return await self._exchange(fetch)
-            finally:
-                lane.release_on_behalf_of(who)
         except (Unavailable, *FAILURES) as error:  # TimeoutError among them
-            return self._settings.failed(fetch, error)
+            is_late = had_to_wait and isinstance(error, TimeoutError)
+            busy = no_answer("fetch_busy", f"{MAX_AT_ONCE} others were asking it already")
+            return self._settings.failed(fetch, busy if is_late else error)
         finally:
             if not lane.borrowed_tokens and lanes.get(place) is lane:
                 del lanes[place]

@@ -460,7 +460,7 @@ async def test_who_waits_for_too_long_is_told_that_it_is_busy(
         with pytest.raises(Unavailable, match="fetch_busy"):
             await http.fetch(Fetch("POST", f"{web.url}/", body=b"b", timeout=0.1))
         held.let_go()
-    assert f"{web.url}/ did not answer: 1 others ask it already" in caplog.text
+    assert f"{web.url}/ did not answer: 1 others were asking it already" in caplog.text
     assert (await http.fetch(Fetch("POST", f"{web.url}/", body=b"c"))).body == b"{}"
 
 

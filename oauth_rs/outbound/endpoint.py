@@ -39,7 +39,7 @@ class TokenEndpoint:
 
     With `method="GET"` the parameters stand in the URL, which servers log: so only a client that proves itself in a
     header may ask that way. `breaker` says when it is left alone, by default after each failure; reasons and
-    codes in `forgiven` are no failures to it, and are not logged.
+    codes in `forgiven` are no failures to it, and the codes no complaint about this application.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TokenEndpoint:
     ) -> None:
         if not all(isinstance(text, str) for text in (issuer, url)):
             raise TypeError("the issuer and token_endpoint are URLs, as text")
-        if not offers(client, "prove"):
+        if not offers(client, "prove", "client_id"):
             raise TypeError("client is ClientSecret(id, secret) or another way to prove who asks: see client_auth")
         place = url or issuer
         if not secure_for_secrets(place):
@@ -90,7 +90,7 @@ class TokenEndpoint:
             self._troubles.tell(self, error.cause, self._clock())
             if error.reason in self._forgiven:
                 self.breaker.answered()
-            else:
+            elif error.reason != "fetch_busy":  # which says nothing of the endpoint
                 self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
                 self.breaker.failed(call, self._clock())
             raise

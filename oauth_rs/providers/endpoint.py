@@ -90,7 +90,7 @@ class Endpoint:
         self._url = location if isinstance(location, str) else ""
         self._timeout = timeout
         self._breaker = Breaker() if breaker is None else breaker
-        self._wall, self._clock = clock, monotonic
+        self._clock, self._monotonic = clock, monotonic
         self._number, self._failures = next(_NUMBERS), 0
         self._complaints, self._troubles, self._quiet = Complaints(), Troubles(), Quiet(MINUTE)
 
@@ -102,7 +102,7 @@ class Endpoint:
         try:
             return (yield from flow)
         except Unavailable as error:
-            self._troubles.tell(self, error.cause, self._clock())
+            self._troubles.tell(self, error.cause, self._monotonic())
             error.cause = ""  # the user endpoint, whose flow asks that of a check, must not tell it as its own
             raise
 
@@ -112,20 +112,25 @@ class Endpoint:
         Raises Unavailable (`endpoint_resting`, `endpoint_refused`, `endpoint_failed`, `endpoint_unusable`, those of
         metadata.py and of `Fetch`).
         """
-        now = self._clock()
+        now = self._monotonic()
         if wait := self._breaker.wait(now):
             raise Unavailable("endpoint_resting", UNREACHABLE, retry_after=wait)
         call = self._breaker.admit(now)
+        url = yield from self._counted(self._found(), call)
+        proof = yield from self._proof(url)  # whoever gives that may be another server, which counts its own failures
+        reply = yield from self._counted(self._exchange(url, proof, question), call)
+        self._breaker.answered()
+        return reply
+
+    def _counted(self, flow: Flow[T], call: object) -> Flow[T]:
         try:
-            reply = yield from self._exchange(question)
+            return (yield from flow)
         except Unavailable as error:
             if error.reason in _ABOUT_THE_TOKEN:
                 self._breaker.answered()
             elif error.reason != "fetch_busy":  # which says nothing of the endpoint: nobody got as far
                 self._failed(call)
             raise
-        self._breaker.answered()
-        return reply
 
     def find(self) -> Flow[str]:
         """The URL of the endpoint. Raises Unavailable (`discovery_failed`, `issuer_mismatch`, those of `Fetch`)."""
@@ -140,18 +145,19 @@ class Endpoint:
             )
         return url
 
-    def _exchange(self, question: Question) -> Flow[Reply]:
-        url = yield from self._found()
-        proof = Proof()
-        if self._client is not None:
-            proved = self._client.prove(url)
-            proof = proved if isinstance(proved, Proof) else (yield from proved)
+    def _proof(self, url: str) -> Flow[Proof]:
+        if self._client is None:
+            return Proof()
+        proved = self._client.prove(url)
+        return proved if isinstance(proved, Proof) else (yield from proved)
+
+    def _exchange(self, url: str, proof: Proof, question: Question) -> Flow[Reply]:
         reply = yield from self._fetch(url, question, proof)
         if reply.status == _UNAUTHORIZED not in question.answers and proof.renew is not None:
             other = yield from proof.renew()
             if other.headers != proof.headers:
                 reply = yield from self._fetch(url, question, other)
-        pause = pause_of(reply, self._wall())
+        pause = pause_of(reply, self._clock())
         if pause and not refuses(reply):
             raise self._busy(reply.status, pause)
         if reply.status not in question.answers:
@@ -183,7 +189,7 @@ class Endpoint:
         self._failures += 1
         if isinstance(self._location, IssuerMetadata):
             self._url = ""  # it may have moved: ask the metadata again
-        now = self._clock()
+        now = self._monotonic()
         waits = self._breaker.wait(now)  # for a probe, or because the endpoint says so
         self._breaker.failed(call, now)
         wait = self._breaker.wait(now)
@@ -195,7 +201,7 @@ class Endpoint:
         if self._client is None and status != _UNAVAILABLE:
             # Nothing but the token says who asks, so its user has asked too often: no other has to wait for that.
             return Unavailable("endpoint_unusable", UNREACHABLE, retry_after=pause, cause=cause)
-        self._breaker.rest(self._clock(), pause)
+        self._breaker.rest(self._monotonic(), pause)
         return Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause, cause=cause)
 
     def _no_answer(self, reply: Reply) -> Unavailable:
@@ -203,7 +209,7 @@ class Endpoint:
         code = error_of(reply) if status in {_BAD_REQUEST, _UNAUTHORIZED} else ""
         if status in {_UNAUTHORIZED, _FORBIDDEN} or code in _OF_THE_CLIENT:
             detail = f"{status} {code}" if code in _OF_THE_CLIENT else status
-            self._complaints.tell(self, _OF_THE_CLIENT.get(code, UNPROVED), detail, self._clock())
+            self._complaints.tell(self, _OF_THE_CLIENT.get(code, UNPROVED), detail, self._monotonic())
         if status == _UNAUTHORIZED or code in _OF_THE_CLIENT:
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if is_outage(status):

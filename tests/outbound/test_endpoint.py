@@ -396,3 +396,10 @@ def test_why_it_gives_no_answer_is_told_once_a_minute(
     for _ in range(2):
         failure(endpoint, answer)
     assert caplog.record_tuples == [("oauth_rs", logging.WARNING, f"{endpoint} gave no answer to use: {cause}")]
+
+
+def test_what_is_busy_here_says_nothing_of_the_endpoint(make: Make, clock: FakeClock) -> None:
+    endpoint = make()
+    for _ in range(9):
+        assert failure(endpoint, Unavailable("fetch_busy", "")) == "fetch_busy"
+    assert not endpoint.breaker.wait(clock())

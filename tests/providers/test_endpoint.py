@@ -84,18 +84,22 @@ def test_the_client_proves_itself_in_the_form_and_by_a_certificate(certificate: 
     assert (form(fetch)["client_id"], fetch.certificate) == ("api", certificate)
 
 
+ELSEWHERE = Fetch("GET", "https://elsewhere.example.com")
+
+
+class Asking:
+    """Proves a client with what another server says."""
+
+    client_id = "api"
+
+    def prove(self, _url: str, /) -> Flow[Proof]:
+        reply = yield from ELSEWHERE
+        return Proof(headers=(("Authorization", f"Bearer {reply.body.decode()}"),))
+
+
 def test_a_client_may_have_to_ask_first_how_to_prove_itself() -> None:
-    fetch = Fetch("GET", "https://elsewhere.example.com")
-
-    class Waits:
-        client_id = "api"
-
-        def prove(self, _url: str, /) -> Flow[Proof]:
-            reply = yield from fetch
-            return Proof(headers=(("Authorization", f"Bearer {reply.body.decode()}"),))
-
-    _, fetches = played(Endpoint(URL, client=Waits()).ask(ASKED), Reply(200, b"abc"), GOOD)
-    assert fetches[0] is fetch
+    _, fetches = played(Endpoint(URL, client=Asking()).ask(ASKED), Reply(200, b"abc"), GOOD)
+    assert fetches[0] is ELSEWHERE
     assert ("Authorization", "Bearer abc") in fetches[1].headers
 
 
@@ -644,3 +648,10 @@ def test_what_is_busy_here_says_nothing_of_the_endpoint(endpoint: Endpoint) -> N
     for _ in range(9):
         assert fails(endpoint, Unavailable("fetch_busy", "")).reason == "fetch_busy"
     assert not rests(endpoint)
+
+
+def test_what_proves_this_application_may_fail_without_resting_the_endpoint(clock: FakeClock) -> None:
+    endpoint = Endpoint(URL, client=Asking(), monotonic=clock)
+    for _ in range(9):
+        assert fails(endpoint, Unavailable("token_unavailable", "")).reason == "token_unavailable"
+    assert played(endpoint.ask(OTHER), Reply(200, b"abc"), GOOD)[0] is GOOD

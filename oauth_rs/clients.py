@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard
 from .encoding import json_object
 from .entries import placed
 from .flow import Flow, at_once, call
-from .members import offers
+from .members import offers, takes
 from .scopes import checked_scope
 
 MIN_SECRET = 22  # characters: 128 bits in base64url, the least that a generator should make
@@ -146,8 +146,8 @@ class FunctionClients:
         self, *, find: Callable[[str], Any] | None = None, find_by_key: Callable[[str], Any] | None = None
     ) -> None:
         given = [function for function in (find, find_by_key) if function is not None]
-        if not given or not all(map(callable, given)):
-            raise TypeError("give at least one function: find= or find_by_key=")
+        if not given or not all(takes(function, 1) for function in given):
+            raise TypeError("give at least one function of one text: find= or find_by_key=")
         self._find, self._find_by_key = find, find_by_key
 
     @property

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from .flow import Flow, call
 from .jose.jwk import MAX_RSA_BITS, MIN_RSA_BITS
 from .jose.roca import fingerprinted
+from .members import takes
 from .signature_methods import SignatureMethod
 
 _HMAC = (SignatureMethod.HMAC_SHA1, SignatureMethod.HMAC_SHA256)
@@ -151,9 +152,9 @@ class FunctionCredentials:
         token: Callable[[str, str], Any] | None = None,
         mac_key: Callable[[str], Any] | None = None,
     ) -> None:
-        given = [function for function in (client, token, mac_key) if function is not None]
-        if not given or not all(map(callable, given)):
-            raise TypeError("give at least one function: client=, token= or mac_key=")
+        given = [each for each in ((client, 1), (token, 2), (mac_key, 1)) if each[0] is not None]
+        if not given or not all(takes(*each) for each in given):
+            raise TypeError("give at least one function: client= and mac_key= take one text, token= takes two")
         self._client, self._token, self._mac_key = client, token, mac_key
 
     def oauth1(self, client_id: str, token: str, /) -> Flow[OAuth1Pair]:

@@ -22,3 +22,9 @@ def takes(function: object, count: int) -> bool:
     except ValueError:  # some that are written in C
         return True
     return True
+
+
+def check_flag(option: str, value: object) -> None:
+    """Returns when `value` is True or False: "no" and "false" would count as yes. Raises TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{option} is True or False, not {value!r}")

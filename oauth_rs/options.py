@@ -12,7 +12,7 @@ from .deny_list import DenyList
 from .errors import OAuthError
 from .fields import FieldFilter
 from .identity import Identity, folded, scope_text
-from .members import offers, takes
+from .members import check_flag, offers, takes
 from .model import Grant
 from .policy import Policy
 from .public_paths import PublicPaths
@@ -72,8 +72,7 @@ def check_more(
         raise TypeError("scopes is ScopeCatalogue({...}); what a provider may grant is an option of the provider")
     if identity is not None and not offers(identity, "headers"):
         raise TypeError("identity is IdentityHeaders() or SignedIdentity(...)")
-    if not isinstance(hide_credentials, bool):  # "no" would count as yes
-        raise TypeError(f"hide_credentials is True or False, not {hide_credentials!r}")
+    check_flag("hide_credentials", hide_credentials)
     if filters is not None and not _are_filters(filters):
         raise TypeError("filters maps operations to filters, as {'GET /customers/<id>': FieldFilter({...})}")
 

@@ -303,7 +303,9 @@ def test_applications_are_known_by_their_ids() -> None:
         registry_of(FunctionClients(find_by_key=find))
 
 
-@pytest.mark.parametrize("options", [{}, {"find": "app"}, {"find": find, "find_by_key": {}}], ids=repr)
+@pytest.mark.parametrize(
+    "options", [{}, {"find": "app"}, {"find": find, "find_by_key": {}}, {"find": lambda: None}], ids=repr
+)
 def test_functions_are_given_and_can_be_called(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="at least one function"):
         FunctionClients(**options)

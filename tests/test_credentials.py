@@ -272,7 +272,17 @@ def test_what_there_is_no_function_for_is_unknown() -> None:
     assert play(FunctionCredentials(client=find).mac_key("k1")) is None
 
 
-@pytest.mark.parametrize("options", [{}, {"client": "app"}, {"client": find, "token": {}}], ids=repr)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"client": "app"},
+        {"client": find, "token": {}},
+        {"token": str.lower},
+        {"mac_key": print, "client": dict.get},
+    ],
+    ids=repr,
+)
 def test_functions_are_given_and_can_be_called(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="at least one function"):
         FunctionCredentials(**options)

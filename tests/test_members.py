@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from oauth_rs.members import offers, takes
+from oauth_rs.members import check_flag, offers, takes
 
 
 class Store:
@@ -55,3 +55,14 @@ def test_a_function_takes_as_many_as_it_has_parameters(function: Any, count: int
 )
 def test_a_function_takes_no_other_number(function: Any, count: int) -> None:
     assert not takes(function, count)
+
+
+def test_a_flag_is_true_or_false() -> None:
+    check_flag("strict", True)
+    check_flag("strict", False)
+
+
+@pytest.mark.parametrize("value", ["no", "false", "", 0, 1, None], ids=repr)
+def test_a_flag_is_nothing_else(value: Any) -> None:
+    with pytest.raises(TypeError, match="strict is True or False, not"):
+        check_flag("strict", value)

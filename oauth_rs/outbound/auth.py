@@ -12,6 +12,7 @@ from typing import Protocol
 
 import httpx2
 
+from ..members import check_flag
 from ..urls import secure, shown
 from .errors import OutboundError, WrongOrigin
 
@@ -48,12 +49,12 @@ class BearerAuth(httpx2.Auth):
     """
 
     def __init__(self, tokens: Tokens, *origins: str, plain_http: bool = False) -> None:
+        check_flag("plain_http", plain_http)
         self._tokens = tokens
         self._plain_http = plain_http
         self._origins = frozenset(httpx2.URL(checked_origin(url, plain_http=plain_http)).origin for url in origins)
-        self._first: dict[
-            str, httpx2.Origin
-        ] = {}  # the origin of the first request, put there by whichever thread is first
+        # The origin of the first request, put there by whichever thread is first.
+        self._first: dict[str, httpx2.Origin] = {}
 
     def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         self._check(request.url)

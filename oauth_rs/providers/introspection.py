@@ -18,7 +18,7 @@ from ..errors import InvalidToken
 from ..flow import Flow
 from ..jose import claims as claim
 from ..keys import KeySource
-from ..members import offers
+from ..members import check_flag, offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
@@ -88,18 +88,19 @@ class IntrospectionProvider:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not offers(client, "prove"):
+        if not offers(client, "prove", "client_id"):
             raise TypeError("client is ClientSecret(id, secret), or another of client_auth.py")
         if not isinstance(issuer, str):
             raise TypeError("issuer is text, as the `iss` of answers spells it")
-        if isinstance(required, str):
+        check_flag("audience_unproved", audience_unproved)
+        if isinstance(required, str) or not all(isinstance(name, str) for name in required):
             raise TypeError("required is a list of strings, not one string")
         self._subject, self._required = claim_path(subject, "subject"), tuple(required)
         verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
         )
         endpoint = Endpoint(
-            location, name=_ENDPOINT, client=client, timeout=timeout, breaker=breaker, monotonic=monotonic
+            location, name=_ENDPOINT, client=client, timeout=timeout, breaker=breaker, clock=clock, monotonic=monotonic
         )
         self.name = name or str(location)
         self._stated_issuer = issuer or (location.issuer if isinstance(location, IssuerMetadata) else "")

@@ -13,6 +13,7 @@ from typing import Any
 from ..cache import GenerationalCache
 from ..catalogue import ScopeCatalogue
 from ..flow import Flow, call
+from ..members import takes
 from ..model import Grant
 from . import unknown_issuer
 from .issuers import AllowedIssuers, IssuedBy
@@ -66,7 +67,7 @@ class TenantProviders:
         name: str = "tenants",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not callable(resolve):
+        if not takes(resolve, 1):
             raise TypeError("resolve is a function that takes an issuer and gives its JWTProvider, or None")
         if size < 1 or not max_age > 0:
             raise ValueError("size is a number of tenants above 0, and max_age one of seconds")

@@ -93,7 +93,7 @@ class TokenInfoCheck:
         for value in (self.client_id, self.member):
             if not value or not isinstance(value, str):
                 raise ValueError("TokenInfoCheck needs the client_id of this application, and where it stands")
-        object.__setattr__(self, "_endpoint", Endpoint(self.url, timeout=self.timeout))
+        object.__setattr__(self, "_endpoint", Endpoint(self.url, timeout=self.timeout, clock=self.clock))
 
     def check(self, token: str, digest: bytes, /) -> Flow[Mapping[str, Any]]:
         """The claims of a token of our application.

@@ -17,7 +17,7 @@ from ..client_auth import ClientSecret
 from ..clients import Clients
 from ..flow import Flow
 from ..jose import claims as claim
-from ..members import offers
+from ..members import check_flag, offers
 from ..metadata import IssuerMetadata
 from ..model import Grant
 from ..roles import RoleMap
@@ -32,6 +32,7 @@ from .selection import Accepts, selectors_of
 from .token_checks import GitHubCheck, TokenCheck
 from .verdicts import Verdicts
 
+_ENDPOINT = "userinfo_endpoint"  # as metadata names it (OpenID Connect Discovery 1.0 section 3)
 _OK, _FORBIDDEN = 200, 403
 _SAYS = frozenset({_OK, 400, 401, _FORBIDDEN})  # of a bad token some say 400, and 403 of one without `openid`
 OPENID_FIELDS: Mapping[str, ClaimPath] = {name: name for name in ("sub", *OWNER_CLAIMS)}
@@ -78,12 +79,15 @@ class UserInfoProvider:
     ) -> None:
         if isinstance(grants, str):
             raise TypeError("grants is a list of strings, not one string")
+        check_flag("audience_unproved", audience_unproved)
         if not isinstance(issuer, str):
             raise TypeError("issuer is text, the name under which users of this provider are known")
         verdicts = Verdicts(
             seconds=cache_seconds, refused_seconds=refused_seconds, size=cache_size, clock=clock, monotonic=monotonic
         )
-        endpoint = Endpoint(location, name="userinfo_endpoint", timeout=timeout, breaker=breaker, monotonic=monotonic)
+        endpoint = Endpoint(
+            location, name=_ENDPOINT, timeout=timeout, breaker=breaker, clock=clock, monotonic=monotonic
+        )
         self.name = name or str(location)
         self.issuer = issuer or str(location)  # never empty: see IntrospectionProvider
         self.accepts = selectors_of(accepts)

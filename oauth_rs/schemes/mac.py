@@ -76,7 +76,9 @@ class MAC:
             raise TypeError("algorithms is a list, as ['hmac-sha-256']")
         checked_limits(window, max_body)
         self._credentials, self._provider = credentials, tokens
-        self._tokens = None if tokens is None else TokenKeys(Choice([tokens]))
+        choice = None if tokens is None else Choice([tokens])
+        self._tokens = None if choice is None else TokenKeys(choice)
+        self.hosts = frozenset[str]() if choice is None else choice.hosts
         self._catalogue: ScopeCatalogue | None = None
         self._profiles = tuple(profiles)
         self._algorithms = frozenset(map(SignatureMethod, algorithms))

@@ -638,6 +638,8 @@ def test_warm_finds_the_endpoint_and_fetches_the_keys(wall: FakeClock) -> None:
         ({"audience": None}, "audience is text"),
         ({"scopes": "photos"}, "scopes is a list"),
         ({"required": "sub"}, "required is a list"),
+        ({"required": [1]}, "required is a list"),
+        ({"audience_unproved": "no"}, "audience_unproved is True or False, not 'no'"),
         ({"subject": 7}, "subject leads to a claim"),
         ({"issuer": IssuerMetadata(ISSUER)}, "issuer is text"),
         ({"roles": {"admin": {"all"}}}, "roles is RoleMap"),

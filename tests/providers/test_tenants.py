@@ -566,6 +566,7 @@ def test_one_alone_looks_at_every_token_itself(directory: Directory) -> None:
     ("options", "error", "message"),
     [
         ({"resolve": None}, TypeError, "resolve is a function"),
+        ({"resolve": lambda: None}, TypeError, "resolve is a function"),
         ({"allow": []}, ValueError, "at least one"),
         ({"allow": "https://login.example.com/*"}, TypeError, "is a list"),
         ({"allow": ["https://*.com"]}, ValueError, "everybody's hosts"),

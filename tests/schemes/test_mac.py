@@ -32,7 +32,7 @@ from oauth_rs import (
 )
 from oauth_rs.catalogue import ScopeCatalogue
 from oauth_rs.flow import Call, Effect, Fetch, Flow, ReadBody, Run
-from oauth_rs.providers.request_selection import InHeader, UnderPath, WithHeader
+from oauth_rs.providers.request_selection import InHeader, OnHost, UnderPath, WithHeader
 from oauth_rs.schemes import Places, Site
 from oauth_rs.schemes.mac import MAC, MAX_KID_BYTES
 from oauth_rs.schemes.mac_drafts import Draft00, Draft02, Draft05
@@ -818,3 +818,9 @@ def test_an_ambiguous_path_selects_no_provider_of_tokens() -> None:
     line = "GET /sandbox/../photos HTTP/1.1"
     credentials = signed_05(line, HOST, str(NOW), kid="t1", key=SECRET, access_token=token())
     assert reason(check(checks, credentials, request(path="/sandbox/../photos"))) == "unknown_issuer"
+
+
+def test_hosts_of_a_provider_behind_mac_are_those_of_the_server() -> None:
+    provider = Issuer().provider(accepts=OnHost("sandbox.example.com"))
+    with pytest.raises(ValueError, match=r"no request to 'sandbox\.example\.com' comes through"):
+        ResourceServer(MAC(tokens=provider), url=DirectURL(hosts=[HOST]), replay=MemoryReplay())

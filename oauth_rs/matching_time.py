@@ -18,7 +18,7 @@ from .path_values import NUMBERS
 MAX_PATH = 2_048
 _MOST_STEPS = MAX_PATH * MAX_PATH
 _MOST_CHOICES = 2  # with three, a path of 256 characters would take a tenth of a second
-_LEAST_PATH = 256  # characters; a template that leaves fewer would have requests of its own refused
+LEAST_PATH = 256  # characters; a template that leaves fewer would have requests of its own refused
 _LONGEST = 1 << 20  # characters; servers read 64 KiB or so
 
 # What a step counts for each kind of variable, measured with the worst paths. For texts it is one.
@@ -47,7 +47,7 @@ class MatchingTime:
         parts, alone = _parts(pieces), _Place()
         alone.add(parts)
         self._start.add(parts)
-        return alone.steps(_LEAST_PATH) <= _MOST_STEPS
+        return alone.steps(LEAST_PATH) <= _MOST_STEPS
 
     def longest(self) -> int:
         """The characters that a path may have."""

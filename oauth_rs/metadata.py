@@ -31,11 +31,16 @@ class IssuerMetadata:
     issuer: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.issuer, str):
+            raise TypeError("the issuer is a URL, as text")
         if not secure(self.issuer):
             raise ValueError(
                 f"metadata is fetched over https, or over http from this machine, not from {shown(self.issuer)!r}: "
                 "give the keys of such an issuer, as keys=StaticKeys(...) or keys=RemoteKeys(url)"
             )
+        if "?" in self.issuer or "#" in self.issuer or "@" in urlsplit(self.issuer).netloc:
+            # RFC 8414 section 2 knows none; and records of the log show an issuer whole.
+            raise ValueError(f"an issuer has no name, password, query or fragment: {shown(self.issuer)!r} has")
 
     def __str__(self) -> str:
         return self.issuer
@@ -123,7 +128,8 @@ def _not_found(cause: str) -> Unavailable:
 
 def _member(document: Mapping[str, Any], name: str, *, with_certificate: bool) -> object:
     value, aliases = document.get(name), document.get("mtls_endpoint_aliases")
-    return aliases.get(name, value) if with_certificate and isinstance(aliases, dict) else value
+    alias = aliases.get(name) if with_certificate and isinstance(aliases, dict) else None
+    return value if alias is None else alias
 
 
 def is_outage(status: int) -> bool:

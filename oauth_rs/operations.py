@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import AnyConverter, BaseConverter, Map, Rule
 
 from .errors import InvalidRequest
-from .matching_time import MatchingTime, Piece
+from .matching_time import LEAST_PATH, MatchingTime, Piece
 from .path_values import CONVERTERS, is_plainly, refuse_doubtful
 from .public_paths import is_ambiguous
 from .request import Request
@@ -84,6 +84,12 @@ class OperationMap(Generic[T]):
                     name,
                 )
         self._longest = time.longest()
+        if self._longest < LEAST_PATH:
+            raise OperationError(
+                f"these templates together take too long to match: paths of over {self._longest} characters could not "
+                "be; have fewer with several variables in one segment, or with <path:...>",
+                next(iter(self._entries)),
+            )
         self._match = routes.bind("", default_method="").match
 
     def find(self, request: Request) -> tuple[T, Mapping[str, Any]] | None:

@@ -6,6 +6,7 @@ its kind is refused. Does not match paths: operations.py does.
 """
 
 import re
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from werkzeug.routing import AnyConverter, BaseConverter, FloatConverter, IntegerConverter, UUIDConverter
@@ -76,6 +77,8 @@ def is_plainly(converter: BaseConverter, text: str, value: Any) -> bool:
     if not isinstance(converter, (*NUMBERS, _UUID)):
         return True
     try:
+        if isinstance(value, float):  # which Python writes with an exponent where it is small or large
+            return f"{Decimal(repr(value)):f}".removesuffix(".0") == text.removesuffix(".0")
         return converter.to_url(value) == text  # it fills up what has fixed digits
     except ValueError:  # more digits than Python reads
         return False

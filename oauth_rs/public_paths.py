@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from .request import Request
 
 # Dot segments, empty ones, parameters, backslashes and control characters: what one part of a stack removes and another
-# keeps. And dots and slashes that were encoded twice, for one that decodes again.
-_AMBIGUOUS = re.compile(r"[\\;\x00-\x1f\x7f]|%(?:2[EeFf]|5[Cc])")
+# keeps. And those that were encoded twice, for a part that decodes again.
+_AMBIGUOUS = re.compile(r"[\\;\x00-\x1f\x7f]|%(?:2[EeFf]|3[Bb]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")
 _VARIABLE = re.compile(r"<[^/]*>|\{[^/]*\}")  # as frameworks write them
 _HOST = re.compile(r"(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]*)?")

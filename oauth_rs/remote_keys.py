@@ -180,7 +180,7 @@ class RemoteKeys:
         except Unavailable as error:
             self._troubles.tell(self, error.cause, self._clock())
             error.cause = ""
-            if self._attempt is before:
+            if self._attempt is before and error.reason != "fetch_busy":  # which says nothing of the issuer
                 self._failed(before)
             raise
         return held

@@ -444,3 +444,13 @@ def test_a_registry_that_would_refuse_everybody_is_a_mistake(clients: Collection
 def test_an_id_is_not_empty_and_there_once(clients: Any) -> None:
     with pytest.raises(ValueError, match="client_id is"):
         registry_of(clients)
+
+
+def test_a_class_below_may_find_clients_by_itself() -> None:
+    class Own(FunctionClients):
+        def find(self, client_id: str, /) -> Flow[RegisteredClient | None]:
+            yield from ()
+            return STATIC.find(client_id)
+
+    clients = Own(find_by_key=find)
+    assert registry_of(clients) is clients

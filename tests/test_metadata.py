@@ -243,3 +243,11 @@ def test_an_endpoint_may_stand_in_another_document_alone(second: dict[str, Any])
     flow = endpoint_for_secrets(ISSUER, "token_endpoint", with_certificate=True, shared=1.5)
     script = (fetch(URLS[0]), reply(DOCUMENT)), (fetch(URLS[1]), reply({**DOCUMENT, **second}))
     assert play(flow, *script) == ALIAS
+
+
+@pytest.mark.parametrize("issuer", ["https://a:s3cret@id.example.com", f"{ISSUER}?key=s3cret", f"{ISSUER}#s3cret"])
+def test_an_issuer_holds_nothing_that_may_be_secret(issuer: str) -> None:
+    with pytest.raises(ValueError, match="has no name, password, query or fragment") as caught:
+        IssuerMetadata(issuer)
+    assert "s3cret" not in str(caught.value)
+    assert IssuerMetadata(f"{ISSUER}/@tenant").issuer == f"{ISSUER}/@tenant"

@@ -403,7 +403,7 @@ def test_what_is_below_a_slash_is_for_the_rest_of_the_path(entries: dict[str, in
 
 
 def test_many_templates_that_choose_take_no_longer_than_one() -> None:
-    for template in ("/<path:a>/x/<path:b>/z{}", "/<a>-<b>.{}", "/<int:a><int:b>x{}"):
+    for template in ("/<path:a>/x/<path:b>/z{}", "/<a>-<b>.{}"):
         operations = OperationMap({f"GET {template.format(number)}": number for number in range(30)})
         assert verdict(operations, "GET", "/" + "-9x/" * 500) == "path_too_long"
 
@@ -444,3 +444,12 @@ def test_lists_that_are_too_long_to_compare_are_refused(template: str) -> None:
     with pytest.raises(OperationError, match="lists texts for over 10000 paths: list fewer") as caught:
         OperationMap({f"GET {template}": 1})
     assert caught.value.name == f"GET {template}"
+
+
+def test_templates_that_take_too_long_together_are_refused() -> None:
+    few = {f"GET /<path:r>/c{number}/<a>..<b>": number for number in range(5)}
+    OperationMap(few)
+    for template in ("/<path:r>/c{}/<a>..<b>", "/<int:a><int:b>x{}"):
+        many = {f"GET {template.format(number)}": number for number in range(200)}
+        with pytest.raises(OperationError, match="these templates together take too long to match"):
+            OperationMap(many)

@@ -610,3 +610,10 @@ def test_this_machine_may_be_asked_over_http(location: str | IssuerMetadata) -> 
     effect = Run(find(RemoteKeys(location))).effect
     assert isinstance(effect, Fetch)
     assert effect.url.startswith("http://127.0.0.1:8080")
+
+
+def test_what_is_busy_here_is_no_failure_of_the_issuer(keys: RemoteKeys) -> None:
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="fetch_busy"):
+            play(find(keys), (FETCH, Unavailable("fetch_busy", "")))
+    assert play(find(keys), (FETCH, reply(K1))).kid == "k1"

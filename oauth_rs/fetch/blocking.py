@@ -71,9 +71,9 @@ class BlockingHTTP:
         try:
             thread.start()
         except RuntimeError as error:  # no thread can be started: others may wait already, or find the flight later
-            self._land(fetch, flight, "fetch_failed", shared=0.0)
-            self._settings.failed(fetch, no_answer("fetch_failed", "no thread can be started"))
-            raise no_answer("fetch_failed") from error
+            self._land(fetch, flight, "fetch_busy", shared=0.0)
+            self._settings.failed(fetch, no_answer("fetch_busy", "no thread can be started"))
+            raise no_answer("fetch_busy") from error
         if not flight.done.wait(self._settings.timeout_of(fetch)):
             line.cut()
             self._settings.failed(fetch, TimeoutError())

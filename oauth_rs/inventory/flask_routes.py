@@ -63,7 +63,13 @@ def _rules(app: Flask, place: Place) -> Iterator[Served]:
 def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Served]:
     there = _place(app, rule, place)
     for method in sorted(_methods(rule)):
-        yield Served(method=method, place=there, endpoint=rule.endpoint).through(*_entered(app, rule.endpoint, method))
+        served = Served(method=method, place=there, endpoint=rule.endpoint, is_opaque=_is_of_files(rule))
+        yield served.through(*_entered(app, rule.endpoint, method))
+
+
+def _is_of_files(rule: Rule) -> bool:
+    """True for the static files of an application or a blueprint."""
+    return rule.endpoint.rpartition(".")[2] == "static" and rule.arguments == {"filename"}
 
 
 def _order(rule: Rule) -> list[tuple[bool, Any]]:

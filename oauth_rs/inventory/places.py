@@ -123,7 +123,7 @@ class Earlier(NamedTuple):
 class Served:
     """A method of a place, what answers there, and what that asks for and filters by itself.
 
-    `before` are asked ahead of it. `is_opaque` where it is an application that cannot be looked into.
+    `before` are asked ahead of it. `is_opaque` where it is an application that cannot be looked into, or files.
     """
 
     method: str

@@ -80,7 +80,7 @@ def symmetric_key(secret: bytes, *, algorithm: str = "HS256", kid: str | None = 
     Raises TypeError for text, and ValueError when the secret is shorter than the hash (RFC 7518 section 3.2) or is the
     text of an asymmetric key.
     """
-    if not isinstance(secret, bytes):
+    if not isinstance(secret, bytes | bytearray):
         raise TypeError("the secret is bytes: base64.b64decode(text) or text.encode(), as the issuer has it")
     if algorithm not in HMAC:
         raise ValueError(f"a symmetric key is for {', '.join(HMAC)}, not {algorithm}")

@@ -13,6 +13,7 @@ from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
 from ..members import offers
+from ..urls import shown
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .one_source import OneSource
@@ -59,7 +60,9 @@ class ClientCredentials(OneSource):
             raise ValueError("tokens are shared among those that are one client: give the client its client_id")
         self._shared = shared
         self._key = self._key_of()
-        self.source = TokenSource(self._ask, endpoint=self._endpoint, name=issuer, http=http, monotonic=monotonic)
+        self.source = TokenSource(
+            self._ask, endpoint=self._endpoint, name=shown(issuer), http=http, monotonic=monotonic
+        )
 
     def __repr__(self) -> str:
         return f"ClientCredentials({self._endpoint.issuer!r}, client_id={self._endpoint.client_id!r})"

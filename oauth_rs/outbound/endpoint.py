@@ -75,7 +75,7 @@ class TokenEndpoint:
         self._forgiven, self._complaints, self._troubles = forgiven, Complaints(), Troubles()
 
     def __str__(self) -> str:
-        return shown(self._url) if self._url else f"the token_endpoint of {self.issuer}"
+        return shown(self._url) if self._url else f"the token_endpoint of {shown(self.issuer)}"
 
     def ask(self, fields: Fields) -> Flow[Token]:
         """A new token. Of asks that fail at one time, only one counts.

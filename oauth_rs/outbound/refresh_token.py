@@ -12,6 +12,7 @@ from ..client_auth import ClientAuth
 from ..fetch import HTTPSettings
 from ..flow import Flow, call
 from ..members import offers
+from ..urls import shown
 from .answer import Token
 from .endpoint import TokenEndpoint
 from .errors import TokenRefused
@@ -65,7 +66,9 @@ class RefreshToken(OneSource):
         self._store = store
         self._first = refresh_token
         self._unsaved = ""
-        self.source = TokenSource(self._ask, endpoint=self._endpoint, name=issuer, http=http, monotonic=monotonic)
+        self.source = TokenSource(
+            self._ask, endpoint=self._endpoint, name=shown(issuer), http=http, monotonic=monotonic
+        )
 
     def __repr__(self) -> str:
         return f"RefreshToken({self._endpoint.issuer!r}, client_id={self._endpoint.client_id!r})"

@@ -22,6 +22,7 @@ from ..handover import HIDDEN
 from ..headers import split_scheme
 from ..model import Grant
 from ..quiet import MINUTE, Quiet
+from ..urls import shown
 from .answer import AHEAD, UNSTATED_LIFE, Token, is_token
 from .auth import BearerAuth
 from .endpoint import TokenEndpoint
@@ -127,7 +128,7 @@ class TokenExchange:
         return TokenSource(
             lambda _refused: self._ask(token, ends_at),  # a partial would show the token in its repr
             endpoint=self._endpoint,
-            name=self._endpoint.issuer,
+            name=shown(self._endpoint.issuer),
             http=self._http,
             monotonic=self._monotonic,
         )

@@ -48,9 +48,8 @@ class Turns:
         if len(queue) >= self._most:
             return False
         queue.append(work)
-        if self._slots.take():  # whoever ended meanwhile may not have seen it in the queue
-            self._start(queue, None)  # where no thread is to be had, the next who comes takes it along
-        return True
+        # Whoever ended meanwhile may not have seen it in the queue.
+        return not self._slots.take() or self._start(queue, None) or not _taken_back(queue, work)
 
     def _start(self, queue: deque[Work], first: Work | None) -> bool:
         try:
@@ -72,6 +71,14 @@ class Turns:
             if not queue or not self._slots.take():  # somebody may have come when there was no slot yet
                 return
             work = _next(queue)
+
+
+def _taken_back(queue: deque[Work], work: Work) -> bool:
+    try:
+        queue.remove(work)
+    except ValueError:  # somebody has it
+        return False
+    return True
 
 
 def _next(queue: deque[Work]) -> Work | None:

@@ -15,12 +15,12 @@ from urllib.parse import urlencode
 from ..breaker import Breaker
 from ..client_auth import UNPROVED, ClientAuth, ClientCertificate, Proof
 from ..errors import MISCONFIGURED_SECONDS, Unavailable
-from ..flow import Fetch, Flow, Reply, T
+from ..flow import Fetch, Flow, Pace, Reply, T
 from ..metadata import IssuerMetadata, endpoint_for_secrets, is_outage
 from ..quiet import MINUTE, Complaints, Quiet, Troubles
 from ..urls import secure_for_secrets, shown
 from .answers import UNREACHABLE, error_of, refuses
-from .pacing import pause_of
+from .pacing import is_used_up, pause_of
 from .seconds import TIMEOUT, check_seconds
 
 MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilobytes
@@ -159,7 +159,7 @@ class Endpoint:
                 reply = yield from self._fetch(url, question, other)
         pause = pause_of(reply, self._clock())
         if pause and not refuses(reply):
-            raise self._busy(reply.status, pause)
+            raise self._busy(reply.status, reply.pace, pause)
         if reply.status not in question.answers:
             raise self._no_answer(reply)
         return reply
@@ -196,10 +196,12 @@ class Endpoint:
         if wait and not waits and self._quiet.ends(now):
             logger.warning("%s is left alone for %.0f s, and longer if it goes on failing", self, wait)
 
-    def _busy(self, status: int, pause: float) -> Unavailable:
+    def _busy(self, status: int, pace: Pace, pause: float) -> Unavailable:
         cause = f"answered {status}, and wants to be left alone for {pause:.0f} s"
-        if self._client is None and status != _UNAVAILABLE:
-            # Nothing but the token says who asks, so its user has asked too often: no other has to wait for that.
+        by_the_token = self._client is None and status != _UNAVAILABLE
+        if by_the_token or (status == _FORBIDDEN and not is_used_up(pace)):
+            # Where nothing else says who asks, the user of the token has asked too often; and a firewall says 403 to
+            # one that it does not like. No other has to wait for either.
             return Unavailable("endpoint_unusable", UNREACHABLE, retry_after=pause, cause=cause)
         self._breaker.rest(self._monotonic(), pause)
         return Unavailable("endpoint_failed", UNREACHABLE, retry_after=pause, cause=cause)
@@ -210,7 +212,8 @@ class Endpoint:
         if status in {_UNAUTHORIZED, _FORBIDDEN} or code in _OF_THE_CLIENT:
             detail = f"{status} {code}" if code in _OF_THE_CLIENT else status
             self._complaints.tell(self, _OF_THE_CLIENT.get(code, UNPROVED), detail, self._monotonic())
-        if status == _UNAUTHORIZED or code in _OF_THE_CLIENT:
+        # Others may be let to ask about other tokens: what is said of one must not keep all the others from that.
+        if status == _UNAUTHORIZED or code == "invalid_client":
             return Unavailable("endpoint_refused", UNREACHABLE, retry_after=MISCONFIGURED_SECONDS)
         if is_outage(status):
             return Unavailable("endpoint_failed", UNREACHABLE, cause=f"answered {status}")

@@ -7,7 +7,7 @@ import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from ..flow import Reply
+from ..flow import Pace, Reply
 
 LONGEST = 300.0  # seconds: who says hours may have mended it before, and is asked again
 SHORTEST = 1.0
@@ -24,9 +24,14 @@ def pause_of(reply: Reply, now: float) -> float:
         return 0.0
     pace = reply.pace
     seconds = _stated(pace.retry_after, now)
-    if seconds is None and pace.remaining.strip() == "0":
+    if seconds is None and is_used_up(pace):
         seconds = _stated(pace.reset, now) or UNSTATED
     return 0.0 if seconds is None else min(max(seconds, SHORTEST), LONGEST)
+
+
+def is_used_up(pace: Pace) -> bool:
+    """True where nothing is left of what may be asked for a while."""
+    return pace.remaining.strip() == "0"
 
 
 def _stated(text: str, now: float) -> float | None:

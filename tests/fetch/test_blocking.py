@@ -311,7 +311,7 @@ def test_nobody_waits_for_an_exchange_whose_thread_could_not_be_started(
 ) -> None:
     web.answers["/"] = b"{}"
     fetch = Fetch("GET", f"{web.url}/", shared=shared)
-    with no_threads(), pytest.raises(Unavailable, match="fetch_failed"):
+    with no_threads(), pytest.raises(Unavailable, match="fetch_busy"):
         http.fetch(fetch)
     assert http._flights[os.getpid()].of == {}
     assert http.fetch(fetch) == Reply(200, b"{}")

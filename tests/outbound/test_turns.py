@@ -103,6 +103,28 @@ def test_a_slot_that_becomes_free_meanwhile_is_taken() -> None:
     wait_until(lambda: done == [1], SECONDS)
 
 
+def test_what_nobody_will_do_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, done = Turns(1, waiting=50), list[int]()
+    assert turns._slots.take()
+
+    class Ending(deque[Work]):
+        def append(self, work: Work) -> None:
+            super().append(work)
+            turns._slots.give_back()  # by a thread that saw nobody waiting
+
+    queue = turns._queues[os.getpid()] = Ending()
+
+    def refuse(_thread: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert not turns.begin(lambda: done.append(1))
+    assert not queue
+    assert turns.begin(lambda: done.append(2))
+    wait_until(lambda: done == [2], SECONDS)
+
+
 def test_what_comes_while_a_thread_ends_is_begun_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
     turns, done = Turns(1, waiting=50), list[int]()
     give_back = turns._slots.give_back

@@ -262,7 +262,8 @@ def test_a_code_that_is_for_the_client_is_configuration_too(
     endpoint: Endpoint, caplog: pytest.LogCaptureFixture, status: int, code: str, words: str
 ) -> None:
     error = fails(endpoint, said(status, error=code))
-    assert (error.reason, error.retry_after) == ("endpoint_refused", 30)
+    told = ("endpoint_unusable", 1) if (status, code) == (400, "unauthorized_client") else ("endpoint_refused", 30)
+    assert (error.reason, error.retry_after) == told
     assert caplog.record_tuples == [("oauth_rs", logging.ERROR, f"configuration: {URL} {words}: {status} {code}")]
 
 
@@ -333,8 +334,12 @@ def test_an_endpoint_that_fails_is_left_alone_for_a_while(endpoint: Endpoint, cl
 
 @pytest.mark.parametrize(
     "answer",
-    [said(400), said(403), said(404), said(414), said(204), Unavailable("reply_too_large", "")],
-    ids=["400", "403", "404", "414", "204", "too large"],
+    [
+        *(said(400), said(403), said(404), said(414), said(204), said(400, error="unauthorized_client")),
+        replace(said(403), pace=Pace(retry_after="3600")),
+        Unavailable("reply_too_large", ""),
+    ],
+    ids=["400", "403", "404", "414", "204", "unauthorized", "403 and wait", "too large"],
 )
 def test_no_token_can_have_the_endpoint_left_alone(endpoint: Endpoint, answer: Any) -> None:
     for _ in range(10):
@@ -384,11 +389,18 @@ def test_endpoints_with_the_same_breaker_rest_together(clock: FakeClock) -> None
     assert rests(other)
 
 
+def test_a_firewall_that_says_for_how_long_is_left_to_the_token_that_it_does_not_like(endpoint: Endpoint) -> None:
+    error = fails(endpoint, replace(said(403), pace=Pace(retry_after="120", remaining="7")))
+    assert (error.reason, error.retry_after) == ("endpoint_unusable", 120)
+    assert not rests(endpoint)
+
+
 @pytest.mark.parametrize("status", [403, 429, 503])
 def test_an_endpoint_that_says_for_how_long_is_left_alone_at_once(
     endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
-    error = fails(endpoint, replace(said(status), pace=Pace(retry_after="120")))
+    remaining = "0" if status == 403 else ""
+    error = fails(endpoint, replace(said(status), pace=Pace(retry_after="120", remaining=remaining)))
     assert (error.reason, error.retry_after) == ("endpoint_failed", 120)
     clock.pass_seconds(100)
     with pytest.raises(Unavailable) as caught:

@@ -6,12 +6,11 @@ Tokens are what the issuer says of a caller; the applications decide. See access
 
 import time
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice, product
 from string import ascii_lowercase, digits
 from typing import Any
 
-from examples.demo_world import BAD_TOKEN, HOUR, NOBODY, OK, Answer, App, Case, Expected, World, bearer, lacks, request
+from examples.demo_world import BAD_TOKEN, HOUR, NOBODY, OK, App, Case, Expected, World, lacks, sent
 from oauth_rs.devserver import DevServer
 
 NOT_MAPPED = Expected(403, "Bearer", "insufficient_scope")
@@ -121,10 +120,9 @@ def key_cases(world: World, flask: App, starlette: App) -> Iterator[Case]:
         (starlette, "API key", {"headers": {"X-API-Key": world.api_key}}, OK),
         (starlette, "API key, wrong", {"headers": {"X-API-Key": world.api_key[::-1]}}, NO_CLIENT),
     ):
-        send = partial(request, world, app, "GET", app.path, **options)
-        yield Case(app=app, name=name, sent=f"GET {app.path}", send=send, expected=expected)
-    send = partial(request, world, flask, "POST", "/goals", auth=good, json={"title": "Swim"})
-    yield Case(app=flask, name="client secret", sent="POST, role may read", send=send, expected=Expected(403, "Basic"))
+        yield sent(world, app, name, f"GET {app.path}", expected, **options)
+    no, goal = Expected(403, "Basic"), {"title": "Swim"}
+    yield sent(world, flask, "client secret", "POST, role may read", no, operation="POST /goals", auth=good, json=goal)
 
 
 NO_CLIENT = Expected(401, "ClientKey", "invalid_client")
@@ -181,12 +179,7 @@ def tried(
     headers: dict[str, str] | None = None,
 ) -> Case:
     """A request with a token for `scope` with `claims`, or with `token`; an empty one is left out."""
-    method, path = operation.split()
     if token is None:
         token = (issuer or world.issuer).token(scope=scope, claims=claims or {})
-    sent = dict([bearer(token)] if token else []) | (headers or {})
-
-    def send() -> Answer:
-        return request(world, app, method, path, headers=sent, **({"json": {"title": "x"}} if method == "POST" else {}))
-
-    return Case(app=app, name=name, sent=operation, send=send, expected=expected)
+    options: dict[str, Any] = {"json": {"title": "x"}} if operation.startswith("POST") else {}
+    return sent(world, app, name, operation, expected, token=token, headers=headers, **options)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from examples.demo_lending_world import CLIENT, UNION_LIFETIME, Lending
-from examples.demo_opaque_cases import sent
+from examples.demo_opaque_cases import loans
 from examples.demo_revocation_cases import revoke
-from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World, lacks
+from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World, lacks, sent
 from oauth_rs.devserver import Drop
 
 OWED = Expected(200, shows=(f'"owes":3,"reader":"ada","through":"{CLIENT}"',))
@@ -50,7 +50,7 @@ def caller_cases(world: World, lending: Lending) -> Iterator[Case]:
             yield fees(app, name, what, expected, token=token)
         gone = jwt()
         revoke(world.http, issuer, gone)
-        yield sent(world, app, "revoked, nobody was asked", "JWT without a status", OK, token=gone)
+        yield loans(world, app, "revoked, nobody was asked", "JWT without a status", OK, token=gone)
         yield fees(app, "revoked, not exchanged", "JWT without a status", REVOKED, token=gone)
         issuer.fault("/token", Drop())
         yield fees(app, "issuer drops connections", "another caller", CANNOT_SAY, token=jwt())

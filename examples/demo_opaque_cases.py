@@ -14,19 +14,19 @@ from examples.demo_world import (
     HOUR,
     MALFORMED,
     OK,
-    Answer,
     App,
     Case,
     Expected,
     World,
     bearer,
     lacks,
-    request,
+    sent,
 )
 from examples.lending import FRIENDS, LIBRARY, SCHOOLS
 from oauth_rs.devserver import Answer as Answers
 from oauth_rs.devserver import DevServer, Drop, User
 
+loans = partial(sent, operation="GET /loans")
 OTHER_API = "https://other.example.com"
 GUEST = Expected(200, shows=(f'"reader":"ada@{LIBRARY}"',))
 PUPIL = Expected(200, shows=(f'"reader":"ada@{SCHOOLS}"',))
@@ -61,11 +61,11 @@ def introspection_cases(world: World, lending: Lending, app: App) -> Iterator[Ca
             ("ID token", mint(claims={"token_use": "id"}), BAD_TOKEN),
             ("missing scope", mint(scope="profile"), NOT_READING),
         ):
-            yield sent(world, app, name, f"introspection, {kind}", expected, token=token)
+            yield loans(world, app, name, f"introspection, {kind}", expected, token=token)
     more = lending.schools.opaque_token(subject="ada", scope="loans requests")
     name, operation = "scope not theirs to give", "GET /requests"
-    yield sent(world, app, name, operation, lacks("requests"), token=more, operation=operation)
-    yield sent(world, app, "no issuer's token", "Bearer xx_...", NO_PROVIDER, token="xx_unknown")  # noqa: S106 - nobody's
+    yield sent(world, app, name, operation, lacks("requests"), token=more)
+    yield loans(world, app, "no issuer's token", "Bearer xx_...", NO_PROVIDER, token="xx_unknown")  # noqa: S106 - nobody's
 
 
 def openid_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
@@ -77,7 +77,7 @@ def openid_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
         ("unknown token", "fr_unknown", BAD_TOKEN),
         ("without scope openid", mint(scope="profile"), BAD_TOKEN),
     ):
-        yield sent(world, app, name, "UserInfo, openid", expected, token=token)
+        yield loans(world, app, name, "UserInfo, openid", expected, token=token)
 
 
 def github_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
@@ -92,7 +92,7 @@ def github_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
         ("in both headers", {"Access-Token": good, **dict([bearer(good)])}, MALFORMED),
         ("token of another issuer", {"Access-Token": guest}, NO_PROVIDER),
     ):
-        yield sent(world, app, name, "UserInfo, github", expected, headers=headers)
+        yield loans(world, app, name, "UserInfo, github", expected, headers=headers)
 
 
 def answer_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
@@ -106,7 +106,7 @@ def answer_cases(world: World, lending: Lending, app: App) -> Iterator[Case]:
         ("too many questions", lending.hub, "/github/user", Answers(403, "{}", content_type="application/json")),
     ):
         issuer.fault(path, fault)
-        yield sent(world, app, name, path, CANNOT_SAY, headers=presented(issuer, lending))
+        yield loans(world, app, name, path, CANNOT_SAY, headers=presented(issuer, lending))
         issuer.heal()
 
 
@@ -120,9 +120,9 @@ def refused_cases(world: World, lending: Lending) -> Iterator[Case]:
             ("our key is refused", lending.schools),
             ("our secret is refused", lending.hub),
         ):
-            yield sent(world, app, name, "credentials of yesterday", CANNOT_SAY, headers=presented(issuer, lending))
+            yield loans(world, app, name, "credentials of yesterday", CANNOT_SAY, headers=presented(issuer, lending))
         reader = lending.library.token(scope="loans")
-        yield sent(world, app, "JWT, nobody is asked", "credentials of yesterday", OK, token=reader)
+        yield loans(world, app, "JWT, nobody is asked", "credentials of yesterday", OK, token=reader)
 
 
 def down_cases(world: World, lending: Lending) -> Iterator[Case]:
@@ -131,33 +131,15 @@ def down_cases(world: World, lending: Lending) -> Iterator[Case]:
         issuer.stop()
     for app in lending.apps:
         for name, issuer in issuers.items():
-            yield sent(world, app, "issuer down", f"a token of {name}", CANNOT_SAY, headers=presented(issuer, lending))
+            yield loans(world, app, "issuer down", f"a token of {name}", CANNOT_SAY, headers=presented(issuer, lending))
     for issuer in issuers.values():
         issuer.start()
     for app in lending.apps:
         for name, issuer in issuers.items():
-            yield sent(world, app, "issuer back", f"a token of {name}", OK, headers=presented(issuer, lending))
+            yield loans(world, app, "issuer back", f"a token of {name}", OK, headers=presented(issuer, lending))
 
 
 def presented(issuer: DevServer, lending: Lending) -> dict[str, str]:
     """The header with a new token of `issuer`, which nobody has been asked about."""
     token = issuer.opaque_token(client_id=CLIENT, subject="ada", scope="loans read:user openid")
     return {"Access-Token": token} if issuer is lending.hub else dict([bearer(token)])
-
-
-def sent(
-    world: World,
-    app: App,
-    name: str,
-    what: str,
-    expected: Expected,
-    *,
-    token: str = "",
-    headers: dict[str, str] | None = None,
-    operation: str = "GET /loans",
-) -> Case:
-    """A request with `token` in Authorization, or with `headers`."""
-    method, path = operation.split()
-    carried = dict([bearer(token)]) if token else headers
-    send = partial[Answer](request, world, app, method, path, headers=carried)
-    return Case(app=app, name=name, sent=what, send=send, expected=expected)

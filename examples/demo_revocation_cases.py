@@ -11,8 +11,8 @@ from functools import partial
 import httpx2
 
 from examples.demo_lending_world import CLIENT, STATUS_TTL, Lending
-from examples.demo_opaque_cases import presented, sent
-from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World
+from examples.demo_opaque_cases import loans, presented
+from examples.demo_world import BAD_TOKEN, CANNOT_SAY, OK, Case, Expected, World, sent
 from examples.lending import BELIEVED
 from oauth_rs.devserver import DevServer, Drop
 from oauth_rs.devserver.status_list import PATH
@@ -40,13 +40,13 @@ def opaque_revocation_cases(world: World, lending: Lending) -> Iterator[Case]:
     headers = {what: presented(issuer, lending) for what, issuer in asked.items()}
     for app in lending.apps:
         for what in asked:
-            yield sent(world, app, "before it is revoked", what, OK, headers=headers[what])
+            yield loans(world, app, "before it is revoked", what, OK, headers=headers[what])
     for what, issuer in asked.items():
         revoke(world.http, issuer, next(iter(headers[what].values())).removeprefix("Bearer "))
     time.sleep(SOON)
     for app in lending.apps:
         for what in asked:
-            yield sent(world, app, "revoked", what, BAD_TOKEN, headers=headers[what])
+            yield loans(world, app, "revoked", what, BAD_TOKEN, headers=headers[what])
 
 
 def status_cases(world: World, lending: Lending) -> Iterator[Case]:
@@ -56,27 +56,27 @@ def status_cases(world: World, lending: Lending) -> Iterator[Case]:
     revoked, suspended = mint(), mint()
     elsewhere = {"status": {"status_list": {"idx": 0, "uri": "https://lists.example.com/1"}}}
     for app in lending.apps:
-        yield sent(world, app, "status good", "first token", OK, token=revoked)
-        yield sent(world, app, "status good", "second token", OK, token=suspended)
-        yield sent(world, app, "status list of a stranger", "uri elsewhere", BAD_TOKEN, token=mint(claims=elsewhere))
+        yield loans(world, app, "status good", "first token", OK, token=revoked)
+        yield loans(world, app, "status good", "second token", OK, token=suspended)
+        yield loans(world, app, "status list of a stranger", "uri elsewhere", BAD_TOKEN, token=mint(claims=elsewhere))
     revoke(world.http, issuer, revoked)
     issuer.set_status(suspended, 2)
     time.sleep(SOON)
     for app in lending.apps:
-        yield sent(world, app, "status invalid", "first token, revoked", REVOKED, token=revoked)
-        yield sent(world, app, "status suspended", "second token", BAD_TOKEN, token=suspended)
-        yield sent(world, app, "status good", "third token", OK, token=mint())
+        yield loans(world, app, "status invalid", "first token, revoked", REVOKED, token=revoked)
+        yield loans(world, app, "status suspended", "second token", BAD_TOKEN, token=suspended)
+        yield loans(world, app, "status good", "third token", OK, token=mint())
     issuer.set_status(suspended, 0)
     time.sleep(SOON)
     for app in lending.apps:
-        yield sent(world, app, "status good again", "second token", OK, token=suspended)
+        yield loans(world, app, "status good again", "second token", OK, token=suspended)
     issuer.fault(PATH, Drop())
     time.sleep(SOON)
     for app, what, expected in (
         *((app, "last good list", OK) for app in lending.apps),
         *((app, "never fetched", CANNOT_SAY) for app in lending.stale),
     ):
-        yield sent(world, app, "status list out of reach", what, expected, token=suspended)
+        yield loans(world, app, "status list out of reach", what, expected, token=suspended)
     issuer.heal()
 
 
@@ -90,14 +90,14 @@ def log_out_cases(world: World, lending: Lending) -> Iterator[Case]:
         guest = lending.library.opaque_token(subject="bob", scope="loans")
         here, everywhere = "POST /log-out", "POST /log-out/everywhere"
         for kind, token in (("JWT", first), ("opaque", guest)):
-            yield sent(world, app, "before the log-out", kind, OK, token=token)
+            yield loans(world, app, "before the log-out", kind, OK, token=token)
             yield sent(world, app, here, kind, DONE, token=token, operation=here)
-            yield sent(world, app, "logged out", kind, REVOKED, token=token)
-        yield sent(world, app, "logged out", "another token of hers", OK, token=second)
+            yield loans(world, app, "logged out", kind, REVOKED, token=token)
+        yield loans(world, app, "logged out", "another token of hers", OK, token=second)
         yield sent(world, app, everywhere, "another token of hers", DONE, token=second, operation=everywhere)
-        yield sent(world, app, "logged out everywhere", "another token of hers", REVOKED, token=second)
-        yield sent(world, app, "logged out everywhere", "token of another user", OK, token=other)
-        yield sent(world, app, "logged in again", "token of later", OK, token=later)
+        yield loans(world, app, "logged out everywhere", "another token of hers", REVOKED, token=second)
+        yield loans(world, app, "logged out everywhere", "token of another user", OK, token=other)
+        yield loans(world, app, "logged in again", "token of later", OK, token=later)
         developer = presented(lending.hub, lending)
         yield sent(world, app, here, "token without an id", NO_ID, headers=developer, operation=here)
 

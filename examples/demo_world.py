@@ -1,8 +1,9 @@
 """What the cases of the demo have in common: the applications, the issuer, what was sent and what is expected."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -126,3 +127,22 @@ def bearer(token: str) -> tuple[str, str]:
 def request(world: World, app: App, method: str, path: str, **options: Any) -> Answer:
     response = world.http.request(method, app.url + path, **options)
     return Answer(status=response.status_code, headers=response.headers, body=response.text.replace('": ', '":'))
+
+
+def sent(
+    world: World,
+    app: App,
+    name: str,
+    what: str,
+    expected: Expected,
+    *,
+    operation: str = "",
+    token: str = "",
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Case:
+    """A request for `operation`, or for `what` where that is one, with `headers` and with `token` in Authorization."""
+    method, path = (operation or what).split()
+    carried = {**dict([bearer(token)] if token else []), **(headers or {})}
+    send = partial[Answer](request, world, app, method, path, headers=carried, **options)
+    return Case(app=app, name=name, sent=what, send=send, expected=expected)

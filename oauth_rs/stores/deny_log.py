@@ -119,7 +119,7 @@ class DenyLog:
                 except (Unavailable, *FAILURES) as error:
                     self._failed(client, error)
         except Exception as error:  # noqa: BLE001 - not foreseen, as of a client of the application; may show a denial
-            self._tell(f"denied tokens are not known: {trace_of(error)}")
+            logger.error("denied tokens are not known: %s", trace_of(error))  # noqa: TRY400 - that would show its text
         finally:
             _close(client)
 

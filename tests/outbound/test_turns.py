@@ -89,30 +89,29 @@ def test_without_a_thread_to_be_had_nobody_waits(monkeypatch: pytest.MonkeyPatch
     wait_until(lambda: done == [2], SECONDS)
 
 
-def test_a_slot_that_becomes_free_meanwhile_is_taken() -> None:
-    turns, done = Turns(1, waiting=50), list[int]()
+def ending(turns: Turns) -> deque[Work]:
+    """The queue of `turns`, whose last thread ends when somebody comes, and has seen nobody."""
     assert turns._slots.take()
 
     class Ending(deque[Work]):
         def append(self, work: Work) -> None:
             super().append(work)
-            turns._slots.give_back()  # by a thread that saw nobody waiting
+            turns._slots.give_back()
 
-    turns._queues[os.getpid()] = Ending()
+    queue = turns._queues[os.getpid()] = Ending()
+    return queue
+
+
+def test_a_slot_that_becomes_free_meanwhile_is_taken() -> None:
+    turns, done = Turns(1, waiting=50), list[int]()
+    ending(turns)
     assert turns.begin(lambda: done.append(1))
     wait_until(lambda: done == [1], SECONDS)
 
 
 def test_what_nobody_will_do_is_not_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     turns, done = Turns(1, waiting=50), list[int]()
-    assert turns._slots.take()
-
-    class Ending(deque[Work]):
-        def append(self, work: Work) -> None:
-            super().append(work)
-            turns._slots.give_back()  # by a thread that saw nobody waiting
-
-    queue = turns._queues[os.getpid()] = Ending()
+    queue = ending(turns)
 
     def refuse(_thread: object) -> None:
         raise RuntimeError("can't start new thread")

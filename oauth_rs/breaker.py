@@ -67,6 +67,12 @@ class Breaker:
             self._state = self._state._replace(retry_at=now + _PROBE, is_probed=True)
         return self._state
 
+    def handed_back(self, token: object, now: float) -> None:
+        """The call said nothing of the server, for it did not get there: another may be its probe."""
+        state = self._state
+        if state is token and state.is_probed:
+            self._state = state._replace(retry_at=now, is_probed=False)
+
     def answered(self) -> None:
         self._state = _CLOSED
 

@@ -137,3 +137,24 @@ def test_a_breaker_counts_and_waits(options: dict[str, Any]) -> None:
 def test_options_of_the_wrong_kind_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="failures is a number, and longest a number of seconds"):
         Breaker(**options)
+
+
+def test_a_probe_that_is_handed_back_is_another_s() -> None:
+    breaker = Breaker(failures=1)
+    breaker.failed(breaker.admit(0), 0)
+    probe = breaker.admit(1)
+    assert breaker.wait(1) > 0
+    breaker.handed_back(probe, 1)
+    assert breaker.wait(1) == 0
+    breaker.failed(breaker.admit(1), 1)
+    breaker.handed_back(probe, 1)  # too late
+    assert breaker.wait(1) == 2
+
+
+def test_what_is_no_probe_is_not_handed_back() -> None:
+    breaker = Breaker(failures=2)
+    call = breaker.admit(0)
+    breaker.handed_back(call, 0)
+    breaker.failed(call, 0)
+    breaker.failed(breaker.admit(0), 0)
+    assert breaker.wait(0) == 1

@@ -1,4 +1,5 @@
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -35,6 +36,7 @@ def test_a_class_offers_nothing(kind: type) -> None:
         (lambda *_all: None, 7),
         (Store().load, 0),
         (min, 2),  # does not tell
+        (Mock(spec=len), 1),
     ],
 )
 def test_a_function_takes_as_many_as_it_has_parameters(function: Any, count: int) -> None:

@@ -19,6 +19,7 @@ from . import FAILURES, Collected, Flights, HTTPSettings, Outcome, answer, heade
 from .blocking import BlockingHTTP
 
 MAX_AT_ONCE = 100  # exchanges with one URL: each takes a socket, and callers who send junk may be any number
+WAITING = 0.5  # of its time-out that an exchange may wait for others to end
 
 
 class _Here(NamedTuple):
@@ -63,7 +64,8 @@ class AwaitingHTTP:
             if flight.outcome is not None:
                 return answer(flight.outcome)
             # Whoever led was cancelled: look again, perhaps to lead.
-        flight = here.flights.begin(key, anyio.Event(), timeout=self._settings.timeout_of(fetch))
+        longest = self._settings.timeout_of(fetch) * (1 + WAITING)
+        flight = here.flights.begin(key, anyio.Event(), timeout=longest)
         outcome = None
         try:
             outcome = await self._perform(fetch, here.lanes)
@@ -90,21 +92,29 @@ class AwaitingHTTP:
             return here
 
     async def _perform(self, fetch: Fetch, lanes: dict[str, anyio.CapacityLimiter]) -> Outcome:
-        place, timeout = shown(fetch.url), self._settings.timeout_of(fetch)
+        place = shown(fetch.url)
         lane = lanes.get(place) or lanes.setdefault(place, anyio.CapacityLimiter(MAX_AT_ONCE))
-        # Who had to wait had less time than an exchange may take: no fault of the server.
-        had_to_wait = lane.available_tokens < 1
         try:
-            with anyio.fail_after(timeout):
-                async with lane:
-                    return await self._exchange(fetch)
+            return await self._exchange_in(lane, fetch)
         except (Unavailable, *FAILURES) as error:  # TimeoutError among them
-            is_late = had_to_wait and isinstance(error, TimeoutError)
-            busy = no_answer("fetch_busy", f"{MAX_AT_ONCE} others were asking it already")
-            return self._settings.failed(fetch, busy if is_late else error)
+            return self._settings.failed(fetch, error)
         finally:
             if not lane.borrowed_tokens and lanes.get(place) is lane:
                 del lanes[place]
+
+    async def _exchange_in(self, lane: anyio.CapacityLimiter, fetch: Fetch) -> Reply:
+        who, longest = object(), self._settings.timeout_of(fetch)
+        try:
+            with anyio.fail_after(longest * WAITING):
+                await lane.acquire_on_behalf_of(who)
+        except TimeoutError as error:
+            raise no_answer("fetch_busy", f"{MAX_AT_ONCE} others ask it already") from error
+        try:
+            # All of its time: with less, a server that is slow and well would answer nobody in time.
+            with anyio.fail_after(longest):
+                return await self._exchange(fetch)
+        finally:
+            lane.release_on_behalf_of(who)
 
     async def _exchange(self, fetch: Fetch) -> Reply:
         async with (

@@ -69,7 +69,7 @@ def _rule(app: Flask, rule: Rule, place: Place) -> Iterator[Served]:
 
 def _is_of_files(rule: Rule) -> bool:
     """True for the static files of an application or a blueprint."""
-    return rule.endpoint.rpartition(".")[2] == "static" and rule.arguments == {"filename"}
+    return rule.endpoint.rpartition(".")[2] == "static" and rule.rule.endswith("/<path:filename>")
 
 
 def _order(rule: Rule) -> list[tuple[bool, Any]]:

@@ -84,6 +84,7 @@ def symmetric_key(secret: bytes, *, algorithm: str = "HS256", kid: str | None = 
         raise TypeError("the secret is bytes: base64.b64decode(text) or text.encode(), as the issuer has it")
     if algorithm not in HMAC:
         raise ValueError(f"a symmetric key is for {', '.join(HMAC)}, not {algorithm}")
+    secret = bytes(secret)
     if len(secret) < _MIN_SECRET_BYTES[algorithm]:
         raise ValueError(f"the secret of {algorithm} is at least {_MIN_SECRET_BYTES[algorithm]} bytes long")
     try:

@@ -90,7 +90,9 @@ class TokenEndpoint:
             self._troubles.tell(self, error.cause, self._clock())
             if error.reason in self._forgiven:
                 self.breaker.answered()
-            elif error.reason != "fetch_busy":  # which says nothing of the endpoint
+            elif error.reason == "fetch_busy":
+                self.breaker.handed_back(call, self._clock())
+            else:
                 self._found = ""  # the issuer may have moved its endpoint: ask its metadata again
                 self.breaker.failed(call, self._clock())
             raise

@@ -27,7 +27,7 @@ MAX_ANSWER_BYTES = 65_536  # an answer is some claims: real ones have a few kilo
 SHARED = 1.0  # seconds for which an answer serves those who were about to ask when it came
 JSON = "application/json"
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
-_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _UNAVAILABLE = 200, 400, 401, 403, 503
+_OK, _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY, _UNAVAILABLE = 200, 400, 401, 403, 429, 503
 # RFC 6749 section 5.2: of a client that proves itself in the form, 400 may say so.
 _OF_THE_CLIENT = {"invalid_client": UNPROVED, "unauthorized_client": "does not let this application ask"}
 # Of an endpoint that is up: another token may fare better. A stranger chooses the token, and a firewall before the
@@ -60,7 +60,8 @@ class Question:
 class Endpoint:
     """The endpoint at `location`, a URL, or where the metadata there names it `name`; https, or http to this machine.
 
-    `client` is how this application proves itself to it, where it must. `timeout` is in seconds.
+    `client` is how this application proves itself to it, where it must. `timeout` is in seconds. With one of `paced`,
+    and a time to wait, it speaks to all who ask, and with other statuses to one token.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Endpoint:
         client: ClientAuth | None = None,
         timeout: float = TIMEOUT,
         breaker: Breaker | None = None,
+        paced: Collection[int] = (_TOO_MANY, _UNAVAILABLE),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -88,7 +90,7 @@ class Endpoint:
             raise ValueError("timeout is above 0 seconds")
         self._location, self._name, self._client = location, name, client
         self._url = location if isinstance(location, str) else ""
-        self._timeout = timeout
+        self._timeout, self._paced = timeout, frozenset(paced)
         self._breaker = Breaker() if breaker is None else breaker
         self._clock, self._monotonic = clock, monotonic
         self._number, self._failures = next(_NUMBERS), 0
@@ -117,7 +119,11 @@ class Endpoint:
             raise Unavailable("endpoint_resting", UNREACHABLE, retry_after=wait)
         call = self._breaker.admit(now)
         url = yield from self._counted(self._found(), call)
-        proof = yield from self._proof(url)  # whoever gives that may be another server, which counts its own failures
+        try:
+            proof = yield from self._proof(url)
+        except Unavailable:  # of another server, which may give it, and counts its own failures
+            self._breaker.handed_back(call, self._monotonic())
+            raise
         reply = yield from self._counted(self._exchange(url, proof, question), call)
         self._breaker.answered()
         return reply
@@ -128,7 +134,9 @@ class Endpoint:
         except Unavailable as error:
             if error.reason in _ABOUT_THE_TOKEN:
                 self._breaker.answered()
-            elif error.reason != "fetch_busy":  # which says nothing of the endpoint: nobody got as far
+            elif error.reason == "fetch_busy":
+                self._breaker.handed_back(call, self._monotonic())
+            else:
                 self._failed(call)
             raise
 
@@ -154,7 +162,7 @@ class Endpoint:
     def _exchange(self, url: str, proof: Proof, question: Question) -> Flow[Reply]:
         reply = yield from self._fetch(url, question, proof)
         if reply.status == _UNAUTHORIZED not in question.answers and proof.renew is not None:
-            other = yield from proof.renew()
+            other = yield from _renewed(proof, proof.renew)
             if other.headers != proof.headers:
                 reply = yield from self._fetch(url, question, other)
         pause = pause_of(reply, self._clock())
@@ -199,7 +207,7 @@ class Endpoint:
     def _busy(self, status: int, pace: Pace, pause: float) -> Unavailable:
         cause = f"answered {status}, and wants to be left alone for {pause:.0f} s"
         by_the_token = self._client is None and status != _UNAVAILABLE
-        if by_the_token or (status == _FORBIDDEN and not is_used_up(pace)):
+        if by_the_token or (status not in self._paced and not is_used_up(pace)):
             # Where nothing else says who asks, the user of the token has asked too often; and a firewall says 403 to
             # one that it does not like. No other has to wait for either.
             return Unavailable("endpoint_unusable", UNREACHABLE, retry_after=pause, cause=cause)
@@ -219,3 +227,11 @@ class Endpoint:
             return Unavailable("endpoint_failed", UNREACHABLE, cause=f"answered {status}")
         # Of 403 the other record tells.
         return Unavailable("endpoint_unusable", UNREACHABLE, cause="" if status == _FORBIDDEN else f"answered {status}")
+
+
+def _renewed(proof: Proof, renew: Callable[[], Flow[Proof]]) -> Flow[Proof]:
+    """Another proof, or the same where none is to be had: then it is the first refusal that counts."""
+    try:
+        return (yield from renew())
+    except Unavailable:
+        return proof

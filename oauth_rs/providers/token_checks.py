@@ -21,6 +21,7 @@ from .answers import inactive, members_of, unusable
 from .endpoint import JSON, Endpoint, Question
 from .seconds import TIMEOUT
 
+_PACED = (403, 429, 503)  # GitHub says 403 too to who asks too often, with nothing that says it of a token
 _OK, _NOT_FOUND = 200, 404
 _SECONDS = re.compile("[0-9]{1,12}")  # some write a number as text
 _LONGEST = 10**9  # seconds that a token may live: more is no date any more
@@ -53,7 +54,7 @@ class GitHubCheck:
         if not isinstance(self.client, ClientSecret):
             raise TypeError("client is ClientSecret(id, secret), those of your OAuth application at GitHub")
         url = f"{self.api}/applications/{quote(self.client.client_id, safe='')}/token"
-        object.__setattr__(self, "_endpoint", Endpoint(url, client=self.client, timeout=self.timeout))
+        object.__setattr__(self, "_endpoint", Endpoint(url, client=self.client, timeout=self.timeout, paced=_PACED))
 
     def check(self, token: str, digest: bytes, /) -> Flow[Mapping[str, Any]]:
         """The claims of a token of our application. Raises InvalidToken (`not_our_client`) and Unavailable."""

@@ -150,7 +150,7 @@ class RemoteStatusList:
             now = self._signer.monotonic()
             self._troubles.tell(self, error.cause, now)
             error.cause = ""
-            if self._failures == failures and self._held is before:
+            if error.reason != "fetch_busy" and self._failures == failures and self._held is before:
                 self._failures = failures + 1
                 self._retry_at = now + backoff(self._failures)
             raise

@@ -460,7 +460,7 @@ async def test_who_waits_for_too_long_is_told_that_it_is_busy(
         with pytest.raises(Unavailable, match="fetch_busy"):
             await http.fetch(Fetch("POST", f"{web.url}/", body=b"b", timeout=0.1))
         held.let_go()
-    assert f"{web.url}/ did not answer: 1 others were asking it already" in caplog.text
+    assert f"{web.url}/ did not answer: 1 others ask it already" in caplog.text
     assert (await http.fetch(Fetch("POST", f"{web.url}/", body=b"c"))).body == b"{}"
 
 
@@ -477,3 +477,29 @@ async def test_a_task_that_is_cancelled_while_it_waits_takes_nobody_s_place(
         held.let_go()
     assert not http._of_loop.get().lanes
     assert (await http.fetch(Fetch("POST", f"{web.url}/", body=b"c"))).body == b"{}"
+
+
+async def test_who_has_waited_has_all_the_time_of_an_exchange_and_its_end_is_the_server_s(
+    hasty: AwaitingHTTP, web: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaiting, "MAX_AT_ONCE", 1)
+    held = web.answers["/"] = Held(b"{}")
+    reasons: list[str] = []
+
+    async def second() -> None:
+        try:
+            await hasty.fetch(Fetch("POST", f"{web.url}/", body=b"b"))
+        except Unavailable as error:
+            reasons.append(error.reason)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gather, hasty, [Fetch("POST", f"{web.url}/", body=b"a")])
+        await asked(web)
+        tasks.start_soon(second)
+        await anyio.sleep(TIMEOUT * awaiting.WAITING / 2)
+        web.answers["/"] = silent
+        held.let_go()
+        await asked(web, 2)
+        began = anyio.current_time()
+    assert reasons == ["fetch_timeout"]
+    assert anyio.current_time() - began > TIMEOUT / 2

@@ -267,10 +267,10 @@ def test_a_flight_that_ends_late_leaves_its_successor_alone() -> None:
     assert flights.of == {"a": successor}
 
 
-def test_many_flights_cost_no_more_each_than_few() -> None:
-    def fly(number: int) -> None:
+def test_each_of_many_flights_is_not_looked_at_for_the_next_one() -> None:
+    def fly() -> None:
         flights: Flights[threading.Event] = Flights()
-        for name in range(number):
+        for name in range(10_000):
             flights.begin(name, threading.Event(), timeout=60)
 
-    assert cost(lambda: fly(8_000), rounds=2) < 20 * cost(lambda: fly(1_000), rounds=2)
+    assert cost(fly, rounds=2) < 2  # 0.1 s or so; to look at all of them each time takes 10

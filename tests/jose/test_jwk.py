@@ -363,6 +363,14 @@ def test_a_secret_is_for_hmac_alone(algorithm: str) -> None:
         symmetric_key(SECRET, algorithm=algorithm)
 
 
+def test_a_secret_may_be_wiped_afterwards() -> None:
+    secret = bytearray(SECRET)
+    key = symmetric_key(secret)  # type: ignore[arg-type]
+    signed = hmac.digest(SECRET, b"a", "sha256")
+    secret[:] = bytes(len(secret))
+    assert key.verify("HS256", b"a", signed)
+
+
 @pytest.mark.parametrize("secret", ["a text of more than thirty-two characters", None, 5])
 def test_a_secret_is_bytes(secret: Any) -> None:
     with pytest.raises(TypeError, match="the secret is bytes"):

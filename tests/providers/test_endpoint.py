@@ -662,6 +662,30 @@ def test_what_is_busy_here_says_nothing_of_the_endpoint(endpoint: Endpoint) -> N
     assert not rests(endpoint)
 
 
+def test_a_probe_that_did_not_get_there_is_another_s(clock: FakeClock) -> None:
+    endpoint = Endpoint(URL, client=Asking(), monotonic=clock)
+    for _ in range(3):
+        with undecided("fetch_failed"):
+            played(endpoint.ask(ASKED), Reply(200, b"abc"), DOWN)
+    clock.pass_seconds(1)
+    with undecided("token_unavailable"):
+        played(endpoint.ask(ASKED), Unavailable("token_unavailable", ""))
+    with undecided("fetch_busy"):
+        played(endpoint.ask(ASKED), Reply(200, b"abc"), Unavailable("fetch_busy", ""))
+    assert played(endpoint.ask(ASKED), Reply(200, b"abc"), GOOD)[0] is GOOD
+
+
+def test_a_token_that_cannot_be_renewed_leaves_the_refusal_that_there_is() -> None:
+    class Lost(Kept):
+        def current(self, refused: str, /) -> Flow[str]:
+            if refused:
+                raise Unavailable("reply_too_large", "")
+            return (yield from super().current(refused))
+
+    error = fails(Endpoint(URL, client=BearerToken(Lost())), said(401))
+    assert error.reason == "endpoint_refused"
+
+
 def test_what_proves_this_application_may_fail_without_resting_the_endpoint(clock: FakeClock) -> None:
     endpoint = Endpoint(URL, client=Asking(), monotonic=clock)
     for _ in range(9):

@@ -101,6 +101,13 @@ def test_github_that_does_not_answer_leaves_it_undecided(answer: Any, reason: st
         claims_of(GitHubCheck(ClientSecret("app", "s3cret")), answer)
 
 
+def test_github_says_with_403_too_how_long_it_wants_to_be_left_alone() -> None:
+    check = GitHubCheck(ClientSecret("app", "s3cret"))
+    for reason in ("endpoint_failed", "endpoint_resting"):
+        with pytest.raises(Unavailable, match=reason):
+            claims_of(check, replace(said(403), pace=Pace(retry_after="60", remaining="4900")))
+
+
 def test_github_that_is_asked_too_often_is_left_alone_for_as_long_as_it_says(caplog: pytest.LogCaptureFixture) -> None:
     check = GitHubCheck(ClientSecret("app", "s3cret"))
     limited = replace(said(403), pace=Pace(retry_after="600", remaining="0"))

@@ -154,6 +154,12 @@ def test_why_there_is_no_list_is_told_once_a_minute(
     assert caplog.messages == [f"the status list {URI} gave no answer to use: {cause}"]
 
 
+def test_what_is_busy_here_is_no_failure_of_the_server(make: Make) -> None:
+    remote = make()
+    for _ in range(3):
+        assert refused(remote.find(), (FETCH, Unavailable("fetch_busy", ""))).reason == "fetch_busy"
+
+
 def test_attempts_back_off_while_they_fail(make: Make, clocks: Clocks) -> None:
     remote = make()
     for pause in (1, 2, 4, 8, 16, 30, 30):
